@@ -1,0 +1,1 @@
+"""Everything that is needed to run Bulkhead on one machine; never deployed."""

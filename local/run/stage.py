@@ -1,0 +1,155 @@
+"""The processes of a run: storage, tenant and host, each ended with the run however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from local.azurite import AzuriteServer
+from responders._ports import DOCUMENTS, EVIDENCE, QUEUES, TABLE
+from shared.storage.connections import Connection, locate
+from shared.storage.provision import provision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from local.azurite import Azurite
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 15.0
+
+SETTINGS = {
+    "RESPONSE_MODE": "respond",
+    "DEPLOYMENT": "make-run",
+    "WATCH_SCHEDULE": "*/2 * * * * *",
+    "FOLLOW_SCHEDULE": "*/2 * * * * *",
+    "HOUSEKEEPING_SCHEDULE": "0 * * * * *",
+    "ACTION_VISIBILITY": "PT9S",
+    "NUDGE_AFTER": "PT10S",
+    "PROTECTED": json.dumps({"tags": ["Payroll"]}),
+}
+"""Faster than the defaults, so that a run can be watched; everything else is as it would be in Azure."""
+
+TENANT = {
+    "visibility_seconds": 2,
+    "durations": {
+        "Isolate": {"pending": [1, 3], "running": [3, 6]},
+        "CollectInvestigationPackage": {"pending": [1, 3], "running": [4, 8]},
+    },
+}
+
+
+class StageError(Exception):
+    """A process that did not start; the message says which, and where its log lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A running stage: the tenant's address and the settings that the host runs with."""
+
+    tenant: str
+    settings: Mapping[str, str]
+    folder: Path
+
+    def control(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Speak to the tenant's control API (`/_tenant/...`)."""
+        answer = requests.request(method, f"{self.tenant}/_tenant/{path}", json=body, timeout=30)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+@contextmanager
+def staged(folder: Path, package: str = "", changed: Mapping[str, str] | None = None) -> Iterator[Stage]:
+    """Start storage, tenant and host in this order, and end them in the other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        azurite = stack.enter_context(AzuriteServer(folder / "storage"))
+        tenant = stack.enter_context(_tenant(folder, package))
+        settings = settings_for(azurite, tenant) | dict(changed or {})
+        prepare(settings)
+        path = folder / "local.settings.json"
+        path.write_text(json.dumps({"IsEncrypted": False, "Values": settings}, indent=1))
+        stack.enter_context(host(folder, path))
+        yield Stage(tenant, settings, folder)
+
+
+def settings_for(azurite: Azurite, tenant: str) -> dict[str, str]:
+    """The settings of a host on this machine."""
+    return SETTINGS | {
+        "AzureWebJobsStorage": azurite.connection_string,
+        "EVIDENCE_STORAGE": azurite.connection_string,
+        "DEFENDER_API_URL": tenant,
+        "GRAPH_API_URL": tenant,
+        "SLACK_WEBHOOK_URL": f"{tenant}/slack/operations",
+        "IDENTITY_ENDPOINT": f"{tenant}/msi/token",
+        "IDENTITY_HEADER": "synthetic-identity-header",
+    }
+
+
+def prepare(settings: Mapping[str, str]) -> None:
+    """Make the table, queues and containers; in Azure the deployment declares them."""
+    connection = Connection(locate("AzureWebJobsStorage", settings))
+    provision(connection, tables=[TABLE], queues=QUEUES, containers=[DOCUMENTS])
+    provision(Connection(locate("EVIDENCE_STORAGE", settings)), containers=[EVIDENCE])
+
+
+@contextmanager
+def _tenant(folder: Path, package: str) -> Iterator[str]:
+    wanted = TENANT | ({"package_file": package} if package else {})
+    port_file = folder / "tenant.port"
+    port_file.unlink(missing_ok=True)
+    command = ["local.tenant", "--port", "0", "--settings", json.dumps(wanted), "--port-file", str(port_file)]
+    with _process(command, folder / "tenant.log") as process:
+        _await(process, lambda: port_file.is_file() and port_file.read_text().strip(), folder / "tenant.log")
+        yield f"http://127.0.0.1:{port_file.read_text().strip()}"
+
+
+@contextmanager
+def host(folder: Path, settings: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the functions under the local host until the context ends."""
+    log = folder / "host.log"
+    command = ["local.host", "--settings", str(settings), "--check", "shared.config:check"]
+    with _process(command, log) as process:
+        _await(process, lambda: "host ready" in log.read_text(errors="replace"), log)
+        yield process
+
+
+@contextmanager
+def _process(module: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own modules
+            [sys.executable, "-m", *module],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _await(process: subprocess.Popen[bytes], ready: Callable[[], object], log: Path) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while not ready():
+        if process.poll() is not None or time.monotonic() > end:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+            raise StageError(f"did not start; the end of {log}:\n{tail}")
+        time.sleep(0.05)

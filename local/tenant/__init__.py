@@ -1,0 +1,1 @@
+"""A simulated Defender tenant: people try their rules against it, and the tests do too."""

@@ -1,0 +1,1 @@
+"""What responders lean on: models, clients, storage, config and errors. Imports nothing from `responders`."""

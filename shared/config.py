@@ -1,0 +1,249 @@
+"""Settings: read once, checked whole. Every problem is named at once, with what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from shared.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+CLOUDS = {
+    "commercial": ("https://graph.microsoft.com", "https://api.security.microsoft.com"),
+    "gcc": ("https://graph.microsoft.com", "https://api-gcc.securitycenter.microsoft.us"),
+    "gcchigh": ("https://graph.microsoft.us", "https://api-gov.securitycenter.microsoft.us"),
+    "dod": ("https://dod-graph.microsoft.us", "https://api-gov.securitycenter.microsoft.us"),
+}
+"""Graph and Defender hosts by cloud. Commercial Defender tokens have an audience that is not the host called."""
+
+COMMERCIAL_AUDIENCE = "https://api.securitycenter.microsoft.com"
+
+DEFAULT_RATES = {
+    "incidents": "50/min",
+    "alerts": "150/min",
+    "hunting": "45/min",
+    "machines": "100/min,1500/h",
+    "machine_actions": "100/min,1500/h",
+    "isolate": "100/min,1500/h",
+    "collect": "100/min,1500/h",
+    "package_uri": "2/min,120/h",
+    "live_response": "10/min",
+    "live_response_result": "100/min,1500/h",
+    "live_response_sessions": 15,
+    "library": "100/min,1500/h",
+    "actions": "100/min,1500/h",
+}
+"""The documented limits by API; sessions are a number at once, the rest calls in a sliding window."""
+
+_WINDOWS = {"s": 1, "min": 60, "h": 3600}
+_RATE = re.compile(r"(\d+)/(s|min|h)")
+_CRON_FIELDS = 6
+
+
+def parse_rate(written: str) -> tuple[tuple[int, int], ...]:
+    """`2/min,120/h` as ((2, 60), (120, 3600)): calls and window in seconds. Raises ValueError."""
+    parts = [part.strip() for part in written.split(",")]
+    found = [_RATE.fullmatch(part) for part in parts]
+    if not all(found) or any(match and int(match[1]) < 1 for match in found):
+        raise ValueError(f"'{written}' is not a rate; write for example 2/min,120/h (units: s, min, h)")
+    return tuple((int(match[1]), _WINDOWS[match[2]]) for match in found if match)
+
+
+def _json(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON ({error.msg} at column {error.colno})") from None
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Caps(_Strict):
+    """`ISOLATION_CAPS`: how many devices may be isolated per incident, hour and day, and which share of the onboarded
+    devices may be held isolated at once (at least one).
+    """
+
+    per_incident: int = Field(5, ge=0)
+    per_hour: int = Field(10, ge=0)
+    per_day: int = Field(50, ge=0)
+    fleet_share: float = Field(0.05, ge=0, le=1)
+
+
+class Protected(_Strict):
+    """`PROTECTED`: devices that are never contained. Names match case-insensitively, as the full DNS name or its first
+    label; tags and groups case-insensitively.
+    """
+
+    ids: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+Seconds = Annotated[timedelta, Field(gt=timedelta(0))]
+
+
+class Settings(_Strict):
+    """Every setting that the product reads, by the name it has in the environment."""
+
+    AzureWebJobsStorage: str = ""
+    AzureWebJobsStorage__accountName: str = ""
+    AzureWebJobsStorage__blobServiceUri: str = ""
+    AzureWebJobsStorage__queueServiceUri: str = ""
+    AzureWebJobsStorage__tableServiceUri: str = ""
+    EVIDENCE_STORAGE: str = ""
+    EVIDENCE_STORAGE__blobServiceUri: str = ""
+    AZURE_CLIENT_ID: str = ""
+    DEPLOYMENT: str = Field("", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,39}$")
+    DEFENDER_CLOUD: Literal["commercial", "gcc", "gcchigh", "dod"] = "commercial"
+    DEFENDER_API_URL: str = ""
+    GRAPH_API_URL: str = ""
+    RESPONSE_MODE: Literal["observe", "respond"] = "observe"
+    SLACK_WEBHOOK_URL: str = ""
+    TEAMS_WEBHOOK_URL: str = ""
+    WATCH_SCHEDULE: str = "*/10 * * * * *"
+    FOLLOW_SCHEDULE: str = "*/10 * * * * *"
+    HOUSEKEEPING_SCHEDULE: str = "0 7 * * * *"
+    RATE_LIMITS: Annotated[dict[str, int | str], BeforeValidator(_json)] = Field(default_factory=dict)
+    ISOLATION_CAPS: Annotated[Caps, BeforeValidator(_json)] = Caps()
+    PROTECTED: Annotated[Protected, BeforeValidator(_json)] = Protected()
+    WATCH_FROM: datetime | None = None
+    WATCH_OVERLAP: Seconds = timedelta(minutes=2)
+    WATCH_SLICE: Seconds = timedelta(hours=1)
+    WATCH_ALARM: Seconds = timedelta(minutes=5)
+    MAX_AGE_TO_CONTAIN: Seconds = timedelta(hours=2)
+    ACTION_VISIBILITY: Annotated[timedelta, Field(ge=timedelta(seconds=5))] = timedelta(seconds=120)
+    NUDGE_AFTER: Seconds = timedelta(seconds=60)
+    COLLECT_PATIENCE: Seconds = timedelta(minutes=10)
+    CLOSE_AFTER: Annotated[timedelta, Field(ge=timedelta(hours=1))] = timedelta(hours=1)
+    TIME_BUDGET: Seconds = timedelta(minutes=8)
+    DOWNLOAD_HOSTS: Annotated[tuple[str, ...], BeforeValidator(_json)] = (
+        ".securitycenter.windows.com",
+        ".security.microsoft.com",
+        ".securitycenter.microsoft.us",
+        ".blob.core.windows.net",
+        ".blob.core.usgovcloudapi.net",
+    )
+    NOTIFY_DETAIL: Literal["minimal", "full"] = "minimal"
+
+    @field_validator("WATCH_SCHEDULE", "FOLLOW_SCHEDULE", "HOUSEKEEPING_SCHEDULE")
+    @classmethod
+    def _six_fields(cls, value: str) -> str:
+        if len(value.split()) != _CRON_FIELDS:
+            raise ValueError(f"'{value}' needs six fields: second minute hour day month weekday")
+        return value
+
+    @field_validator("DEFENDER_API_URL", "GRAPH_API_URL", "SLACK_WEBHOOK_URL", "TEAMS_WEBHOOK_URL")
+    @classmethod
+    def _https(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
+            raise ValueError("must be an https URL (plain http is for loopback only)")
+        return value.rstrip("/")
+
+    @field_validator("RATE_LIMITS")
+    @classmethod
+    def _rates(cls, value: dict[str, int | str]) -> dict[str, int | str]:
+        unknown = sorted(set(value) - set(DEFAULT_RATES))
+        if unknown:
+            raise ValueError(f"unknown keys {', '.join(unknown)}; known are {', '.join(DEFAULT_RATES)}")
+        for written in value.values():
+            if isinstance(written, str):
+                parse_rate(written)
+        return value
+
+    @field_validator("WATCH_FROM")
+    @classmethod
+    def _zoned(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("needs a zone, for example 2026-08-20T10:00:00Z")
+        return value
+
+    @property
+    def graph_url(self) -> str:
+        """The part before `/v1.0`."""
+        return self.GRAPH_API_URL or CLOUDS[self.DEFENDER_CLOUD][0]
+
+    @property
+    def graph_audience(self) -> str:
+        """The resource for which a Graph token is asked."""
+        return CLOUDS[self.DEFENDER_CLOUD][0]
+
+    @property
+    def defender_url(self) -> str:
+        """The part before `/api`."""
+        return self.DEFENDER_API_URL or CLOUDS[self.DEFENDER_CLOUD][1]
+
+    @property
+    def defender_audience(self) -> str:
+        """The resource for which a Defender token is asked: not the host that is called."""
+        return COMMERCIAL_AUDIENCE if self.DEFENDER_CLOUD == "commercial" else CLOUDS[self.DEFENDER_CLOUD][1]
+
+    @property
+    def respond(self) -> bool:
+        """Whether the tenant may be touched."""
+        return self.RESPONSE_MODE == "respond"
+
+    def rate(self, api: str) -> tuple[tuple[int, int], ...]:
+        """The limits of an API: calls and window in seconds, as in `parse_rate`."""
+        written = self.RATE_LIMITS.get(api, DEFAULT_RATES[api])
+        return parse_rate(written if isinstance(written, str) else f"{written}/min")
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """The settings in an environment; names that are not ours are left alone.
+
+    Raises:
+        SettingsError: with every problem at once.
+    """
+    named = {name: value for name, value in environment.items() if name in Settings.model_fields and value != ""}
+    named.setdefault("DEPLOYMENT", _deployment(environment))
+    problems = _missing_storage(named)
+    try:
+        settings = Settings.model_validate(named)
+    except ValidationError as error:
+        raise SettingsError([*problems, *(_problem(dict(item)) for item in error.errors())]) from None
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _missing_storage(named: Mapping[str, str]) -> list[str]:
+    problems = []
+    uris = all(f"AzureWebJobsStorage__{kind}ServiceUri" in named for kind in ("blob", "queue", "table"))
+    if not (uris or "AzureWebJobsStorage" in named or "AzureWebJobsStorage__accountName" in named):
+        problems.append("AzureWebJobsStorage: missing; give a connection string, or AzureWebJobsStorage__accountName")
+    if not ("EVIDENCE_STORAGE" in named or "EVIDENCE_STORAGE__blobServiceUri" in named):
+        problems.append("EVIDENCE_STORAGE: missing; give a connection string, or EVIDENCE_STORAGE__blobServiceUri")
+    return problems
+
+
+def _deployment(environment: Mapping[str, str]) -> str:
+    site = re.sub(r"[^A-Za-z0-9-]", "-", environment.get("WEBSITE_SITE_NAME", ""))[:40].strip("-")
+    return site or "local"
+
+
+def _problem(error: Mapping[str, object]) -> str:
+    where = error.get("loc")
+    name = ".".join(str(part) for part in where) if isinstance(where, tuple) else ""
+    message = str(error.get("msg", "")).removeprefix("Value error, ")
+    return f"{name}: {message}" if name else message
+
+
+def check() -> None:
+    """Read the settings of this process, for a host that wants to refuse to start. Raises SettingsError."""
+    load(os.environ)

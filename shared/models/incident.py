@@ -1,0 +1,152 @@
+"""An incident with its alerts and evidence, as Graph v1.0 returns it (namespace `microsoft.graph.security`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from shared.models.lenient import Instant, Text, Texts, Token, Tokens, record, records
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+SEVERITIES = {"informational": 1, "low": 2, "medium": 3, "high": 4}
+"""Rank of a severity; 0 stands for unknown and for every member not known yet."""
+
+OWN_TAG = "bulkhead"
+"""Custom tags that start with this word are ours."""
+
+_UNIMPORTANT = {"lastUpdateDateTime", "lastModifiedBy", "comments", "@odata.context", "@odata.nextLink"}
+
+
+class _Sent(BaseModel):
+    """Part of an answer: frozen, unknown members ignored (the snapshot keeps them raw), null as the empty value."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+
+
+class FileDetails(_Sent):
+    """A file as evidence names it; every member may be missing."""
+
+    name: Text = Field("", alias="fileName")
+    path: Text = Field("", alias="filePath")
+    sha1: Text = ""
+    sha256: Text = ""
+
+
+class Evidence(_Sent):
+    """One entity that an alert names. `kind` is the type without namespace and suffix: device, process, file, ..."""
+
+    type_name: Text = Field("", alias="@odata.type")
+    verdict: Token = ""
+    remediation: Token = Field("", alias="remediationStatus")
+    detection: Token = Field("", alias="detectionStatus")
+    roles: Tokens = ()
+    detailed_roles: Texts = Field((), alias="detailedRoles")
+    tags: Texts = ()
+    device_id: Text = Field("", alias="mdeDeviceId")
+    host_name: Text = Field("", alias="hostName")
+    dns_name: Text = Field("", alias="deviceDnsName")
+    onboarding: Token = Field("", alias="onboardingStatus")
+    command_line: Text = Field("", alias="processCommandLine")
+    file: Annotated[FileDetails, BeforeValidator(record)] = Field(FileDetails(), alias="fileDetails")
+    image: Annotated[FileDetails, BeforeValidator(record)] = Field(FileDetails(), alias="imageFile")
+
+    @property
+    def kind(self) -> str:
+        """`device` for `#microsoft.graph.security.deviceEvidence`."""
+        return self.type_name.rpartition(".")[2].removesuffix("Evidence")
+
+    @property
+    def bad(self) -> bool:
+        """Whether Defender holds it for malicious or suspicious."""
+        return self.verdict in {"malicious", "suspicious"}
+
+    @property
+    def handled(self) -> bool:
+        """Whether Defender says that it is remediated, prevented or blocked. `none` says only that nothing was
+        remediated, which is fine where the detection was already prevented or blocked; unknown states are not.
+        """
+        if self.remediation in {"remediated", "prevented", "blocked"}:
+            return True
+        return self.remediation in {"", "none"} and self.detection in {"prevented", "blocked"}
+
+
+class Alert(_Sent):
+    """One alert. `status`, `severity` and the other enum members are lower-cased."""
+
+    id: Text = ""
+    title: Text = ""
+    description: Text = ""
+    status: Token = ""
+    severity: Token = ""
+    classification: Token = ""
+    created: Instant = Field(None, alias="createdDateTime")
+    evidence: Annotated[tuple[Evidence, ...], BeforeValidator(records)] = ()
+
+    @property
+    def benign(self) -> bool:
+        """Whether a person classified it as a false positive or as expected activity."""
+        return self.classification in {"falsepositive", "informationalexpectedactivity"}
+
+    @property
+    def open(self) -> bool:
+        """Whether it still asks for work: anything but resolved, unknown states included."""
+        return self.status != "resolved" and not self.benign
+
+
+class Incident(_Sent):
+    """One incident with its alerts (`$expand=alerts`)."""
+
+    id: Text = ""
+    title: Text = Field("", alias="displayName")
+    status: Token = ""
+    severity: Token = ""
+    classification: Token = ""
+    determination: Token = ""
+    merged_into: Text = Field("", alias="redirectIncidentId")
+    url: Text = Field("", alias="incidentWebUrl")
+    created: Instant = Field(None, alias="createdDateTime")
+    updated: Instant = Field(None, alias="lastUpdateDateTime")
+    tags: Texts = Field((), alias="customTags")
+    alerts: Annotated[tuple[Alert, ...], BeforeValidator(records)] = ()
+
+    @property
+    def newest_alert(self) -> datetime | None:
+        """When the newest alert was created; the incident's own creation where no alert says."""
+        times = [alert.created for alert in self.alerts if alert.created]
+        return max(times, default=self.created)
+
+    @property
+    def disrupted(self) -> bool:
+        """Whether Microsoft's attack disruption acts on it (it marks the title)."""
+        return self.title.rstrip().lower().endswith("(attack disruption)")
+
+
+def version_of(raw: Mapping[str, object]) -> str:
+    """A name for what the incident says: 24 hex digits over its content.
+
+    Left out is what changes without saying anything new: comments, update times, who touched it, and our own tags.
+    """
+    material = json.dumps(_important(raw), sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return hashlib.sha256(material.encode()).hexdigest()[:24]
+
+
+def _important(value: object) -> object:
+    if isinstance(value, dict):
+        return {
+            key: _own_tags_out(member) if key == "customTags" else _important(member)
+            for key, member in value.items()
+            if key not in _UNIMPORTANT
+        }
+    if isinstance(value, list):
+        return [_important(member) for member in value]
+    return value
+
+
+def _own_tags_out(tags: object) -> object:
+    return [tag for tag in tags if not str(tag).lower().startswith(OWN_TAG)] if isinstance(tags, list) else tags

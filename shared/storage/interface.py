@@ -1,0 +1,170 @@
+"""The ports to what we keep, in our own words.
+
+Every port promises the same thing about races: a conditional write either happens whole or raises `Conflict` and
+changes nothing. Whatever else goes wrong rises as `shared.errors.Transient`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from shared.errors import BulkheadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+MAX_BATCH = 100
+"""Changes in one commit at the most (Azure Tables: one transaction, one partition)."""
+
+
+class Conflict(BulkheadError):
+    """A conditional write met a row that is not as the writer saw it, or a name that is taken."""
+
+
+class Clock(Protocol):
+    """The storage's clock, which every instance shares; never the host's."""
+
+    def now(self) -> datetime:
+        """The present in UTC, timezone-aware, as near to the storage's `Date` as can be told, never going back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stored row: `text` is whatever the writer kept, `due` the column by which a sweep finds it (None: never)."""
+
+    partition: str
+    key: str
+    text: str
+    due: datetime | None
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Write a row that must not exist yet."""
+
+    key: str
+    text: str
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Write over a row that must still be as it was when `etag` was read."""
+
+    key: str
+    text: str
+    etag: str
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a row whatever was there."""
+
+    key: str
+    text: str
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a row: only as it was when `etag` was read, or in any case where `etag` is None (then absence is fine)."""
+
+    key: str
+    etag: str | None = None
+
+
+Change = Insert | Replace | Put | Delete
+
+
+class Rows(Protocol):
+    """Rows in partitions, with conditional writes and batches.
+
+    Partition and key are 1 to 512 characters of `A-Za-z0-9 .:_~-`; anything else raises ValueError before any call.
+    A text may be up to 900,000 characters.
+    """
+
+    def get(self, partition: str, key: str) -> Row | None:
+        """The row, or None."""
+
+    def query(self, partition: str, *, prefix: str = "", due_by: datetime | None = None) -> Iterator[Row]:
+        """The partition's rows in order of key: those whose key starts with `prefix`, and, with `due_by`, only those
+        that have a due time not after it.
+        """
+
+    def commit(self, partition: str, changes: Sequence[Change]) -> Mapping[str, str]:
+        """Make 1 to 100 changes of different keys, all or none; gives each written key's new etag.
+
+        Raises:
+            Conflict: a condition did not hold; nothing was written.
+        """
+
+
+class Documents(Protocol):
+    """Small whole texts by name (snapshots, plans), read and written in one piece. Names use `A-Za-z0-9 ._/-`."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a document that must not exist yet; False, and nothing written, where it does."""
+
+    def read(self, name: str) -> bytes | None:
+        """The whole document, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A queue message as received: `text` is decoded, `receipt` is needed to delete it."""
+
+    id: str
+    text: str
+    receipt: str
+    dequeue_count: int
+
+
+class Queues(Protocol):
+    """Messages that nudge. They never expire, and they are never the only record of anything."""
+
+    def send(self, queue: str, text: str, *, delay: float = 0.0) -> None:
+        """Put a message, invisible for `delay` seconds (0 to 7 days)."""
+
+    def receive(self, queue: str, *, limit: int = 16, hidden_for: float = 60.0) -> Sequence[Message]:
+        """Up to `limit` (1 to 32) messages, hidden from others for `hidden_for` seconds; none where the queue is
+        missing. A message that is not valid base64 comes with its raw text.
+        """
+
+    def delete(self, queue: str, message: Message) -> None:
+        """Remove a received message; one that is gone already, or was received by another since, is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object in the evidence store: `sha256` (hex) and `metadata` are as given with its one commit."""
+
+    name: str
+    size: int
+    sha256: str
+    metadata: Mapping[str, str]
+    created: bool
+    """True where this call committed it, False where it stood there already (whether it is the same is for the caller
+    to check)."""
+
+
+class Evidence(Protocol):
+    """The archive: every object is committed once and never changed or removed."""
+
+    def write_once(self, name: str, chunks: Iterable[bytes], *, media_type: str, metadata: Mapping[str, str]) -> Stored:
+        """Stream `chunks` (each of any size) into a new object, hashing in flight, and commit it whole with its
+        `metadata` plus `sha256`, if none of that name exists. Memory used does not depend on the size. Where `chunks`
+        raises, nothing is committed and the error rises. Where the name is taken, before or at the commit, the object
+        that stands there is described and `created` is False; `chunks` may then not have been read.
+
+        Metadata keys are lower-case ASCII words, values printable ASCII up to 1,000 characters, else ValueError.
+        """
+
+    def head(self, name: str) -> Stored | None:
+        """What stands under the name (`created` False), or None."""
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """The object's bytes, in pieces. Raises NotFound."""

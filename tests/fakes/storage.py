@@ -1,0 +1,296 @@
+"""The storage in memory: what the tests and the simulation run on instead of the cloud.
+
+Every fake holds state, is safe to call from several threads and does the same thing every time. `before` and `after`
+are called with the name of each port call around its effect: what `before` raises leaves nothing done, what `after`
+raises is an answer that was lost. Both run outside the lock, so that they may call the same fake: an interleaving.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from shared.errors import NotFound
+from shared.storage import limits
+from shared.storage.interface import Change, Conflict, Delete, Insert, Message, Replace, Row, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+Hook = Callable[[str], None]
+Now = Callable[[], datetime]
+
+
+def _no_hook(_call: str) -> None:
+    """Do nothing."""
+
+
+class FakeClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 5, 9, tzinfo=UTC)) -> None:
+        """Stand at `start`."""
+        self._now = start
+
+    def now(self) -> datetime:
+        """The virtual present."""
+        return self._now
+
+    def set(self, moment: datetime) -> None:
+        """Move to `moment`. Raises ValueError for the past: no clock goes back."""
+        if moment < self._now:
+            raise ValueError(f"{moment} is before {self._now}")
+        self._now = moment.astimezone(UTC)
+
+    def advance(self, seconds: float) -> datetime:
+        """Move on by so many seconds; gives the new present."""
+        self.set(self._now + timedelta(seconds=seconds))
+        return self._now
+
+
+class _Hooked:
+    """The hooks and the lock that every fake has."""
+
+    def __init__(self, before: Hook | None, after: Hook | None) -> None:
+        self.before = before or _no_hook
+        self.after = after or _no_hook
+        self._lock = RLock()
+
+    @contextmanager
+    def _call(self, name: str) -> Iterator[None]:
+        self.before(name)
+        with self._lock:
+            yield
+        self.after(name)
+
+
+class FakeRows(_Hooked):
+    """`Rows` in a dictionary; `stored` may be looked at, but is to be changed through `commit` only.
+
+    Hooked calls: `rows.get`, `rows.query`, `rows.commit`.
+    """
+
+    def __init__(self, *, before: Hook | None = None, after: Hook | None = None) -> None:
+        """Begin with no rows."""
+        super().__init__(before, after)
+        self.stored: dict[tuple[str, str], Row] = {}
+        self._writes = 0
+
+    def get(self, partition: str, key: str) -> Row | None:
+        """See `Rows.get`."""
+        limits.check_key(partition, key)
+        with self._call("rows.get"):
+            return self.stored.get((partition, key))
+
+    def query(self, partition: str, *, prefix: str = "", due_by: datetime | None = None) -> Iterator[Row]:
+        """See `Rows.query`. Gives the rows as they are at the call."""
+        limits.check_partition(partition, prefix)
+        latest = limits.utc(due_by)
+        with self._call("rows.query"):
+            found = [
+                row
+                for (place, key), row in sorted(self.stored.items())
+                if place == partition
+                and key.startswith(prefix)
+                and (latest is None or (row.due is not None and row.due <= latest))
+            ]
+        return iter(found)
+
+    def commit(self, partition: str, changes: Sequence[Change]) -> Mapping[str, str]:
+        """See `Rows.commit`."""
+        limits.check_commit(partition, changes)
+        with self._call("rows.commit"):
+            for change in changes:
+                self._check(partition, change)
+            return {change.key: etag for change in changes if (etag := self._apply(partition, change))}
+
+    def _check(self, partition: str, change: Change) -> None:
+        row = self.stored.get((partition, change.key))
+        match change:
+            case Insert():
+                holds = row is None
+            case Replace(etag=etag):
+                holds = row is not None and row.etag == etag
+            case Delete(etag=str(etag)):
+                holds = row is not None and row.etag == etag
+            case _:
+                holds = True
+        if not holds:
+            raise Conflict(f"{type(change).__name__} of {partition}/{change.key}: the row is not as it was seen")
+
+    def _apply(self, partition: str, change: Change) -> str | None:
+        if isinstance(change, Delete):
+            self.stored.pop((partition, change.key), None)
+            return None
+        self._writes += 1
+        etag = f'W/"{self._writes}"'
+        due = limits.utc(change.due)
+        self.stored[partition, change.key] = Row(partition, change.key, change.text, due, etag)
+        return etag
+
+
+class FakeDocuments(_Hooked):
+    """`Documents` in a dictionary. Hooked calls: `documents.create`, `documents.read`."""
+
+    def __init__(self, *, before: Hook | None = None, after: Hook | None = None) -> None:
+        """Begin with no documents."""
+        super().__init__(before, after)
+        self.stored: dict[str, bytes] = {}
+
+    def create(self, name: str, data: bytes) -> bool:
+        """See `Documents.create`."""
+        limits.check_document(name)
+        with self._call("documents.create"):
+            created = name not in self.stored
+            self.stored.setdefault(name, bytes(data))
+        return created
+
+    def read(self, name: str) -> bytes | None:
+        """See `Documents.read`."""
+        limits.check_document(name)
+        with self._call("documents.read"):
+            return self.stored.get(name)
+
+
+@dataclass(slots=True)
+class _Queued:
+    """A message in a queue: `order` is the order of sending, `receipt` empty until it is received."""
+
+    order: int
+    sent: str
+    visible: datetime
+    receipt: str = ""
+    dequeue_count: int = 0
+
+
+@dataclass(slots=True)
+class _Queue:
+    messages: dict[str, _Queued] = field(default_factory=dict)
+
+
+class FakeQueues(_Hooked):
+    """`Queues` by name, in order of becoming visible. Hooked calls: `queues.send`, `queues.receive`, `queues.delete`.
+
+    Only the queues that are named exist, as in the cloud.
+    """
+
+    def __init__(
+        self, now: Now, queues: Iterable[str] = (), *, before: Hook | None = None, after: Hook | None = None
+    ) -> None:
+        """Begin with these queues, empty."""
+        super().__init__(before, after)
+        self._now = now
+        self._queues = {name: _Queue() for name in queues}
+        self._count = 0
+
+    def provide(self, queue: str) -> None:
+        """Make a queue where it is missing."""
+        self._queues.setdefault(queue, _Queue())
+
+    def send(self, queue: str, text: str, *, delay: float = 0.0) -> None:
+        """See `Queues.send`."""
+        seconds = limits.whole_seconds(delay, least=0)
+        self._send(queue, limits.encode_message(text), seconds)
+
+    def send_raw(self, queue: str, sent: str) -> None:
+        """Put a message exactly as it travels: what another program, or the host's poison copy, may put."""
+        self._send(queue, sent, 0)
+
+    def _send(self, queue: str, sent: str, seconds: int) -> None:
+        with self._call("queues.send"):
+            if queue not in self._queues:
+                raise NotFound(f"there is no queue {queue!r}", status=404, code="QueueNotFound")
+            self._count += 1
+            visible = self._now() + timedelta(seconds=seconds)
+            self._queues[queue].messages[f"m{self._count}"] = _Queued(self._count, sent, visible)
+
+    def receive(self, queue: str, *, limit: int = 16, hidden_for: float = 60.0) -> Sequence[Message]:
+        """See `Queues.receive`."""
+        limits.check_limit(limit)
+        hidden = timedelta(seconds=limits.whole_seconds(hidden_for, least=1))
+        with self._call("queues.receive"):
+            now = self._now()
+            messages = self._queues.get(queue, _Queue()).messages
+            ripe = sorted((item.visible, item.order, name) for name, item in messages.items() if item.visible <= now)
+            return [self._take(name, messages[name], now + hidden) for _, _, name in ripe[:limit]]
+
+    def _take(self, name: str, item: _Queued, visible: datetime) -> Message:
+        item.dequeue_count += 1
+        item.visible = visible
+        item.receipt = f"{name}.{item.dequeue_count}"
+        return Message(name, limits.decode_message(item.sent), item.receipt, item.dequeue_count)
+
+    def delete(self, queue: str, message: Message) -> None:
+        """See `Queues.delete`."""
+        with self._call("queues.delete"):
+            messages = self._queues.get(queue, _Queue()).messages
+            if message.id in messages and messages[message.id].receipt == message.receipt:
+                del messages[message.id]
+
+    def waiting(self, queue: str) -> list[str]:
+        """The texts of all messages, hidden ones too, in order of sending: for assertions."""
+        messages = self._queues[queue].messages.values()
+        return [limits.decode_message(item.sent) for item in sorted(messages, key=lambda item: item.order)]
+
+    def next_visible(self) -> datetime | None:
+        """When the first message of any queue is or becomes visible: how far a simulation may leap."""
+        moments = [item.visible for queue in self._queues.values() for item in queue.messages.values()]
+        return min(moments, default=None)
+
+
+class FakeEvidence(_Hooked):
+    """`Evidence` in a dictionary.
+
+    Hooked calls: `evidence.write_once` (around the whole), `evidence.commit` (inside it, once all was read),
+    `evidence.head`, `evidence.read`.
+    """
+
+    def __init__(self, *, before: Hook | None = None, after: Hook | None = None) -> None:
+        """Begin with an empty archive."""
+        super().__init__(before, after)
+        self.stored: dict[str, tuple[Stored, bytes]] = {}
+        self.media_types: dict[str, str] = {}
+
+    def write_once(self, name: str, chunks: Iterable[bytes], *, media_type: str, metadata: Mapping[str, str]) -> Stored:
+        """See `Evidence.write_once`."""
+        limits.check_object(name)
+        limits.check_media_type(media_type)
+        limits.check_metadata(metadata)
+        self.before("evidence.write_once")
+        stored = self._standing(name) or self._write(name, b"".join(chunks), media_type, metadata)
+        self.after("evidence.write_once")
+        return stored
+
+    def _write(self, name: str, data: bytes, media_type: str, metadata: Mapping[str, str]) -> Stored:
+        digest = hashlib.sha256(data).hexdigest()
+        written = Stored(name, len(data), digest, dict(metadata), created=True)
+        with self._call("evidence.commit"):
+            standing = self._standing(name)
+            if standing is None:
+                self.stored[name] = (replace(written, created=False), data)
+                self.media_types[name] = media_type
+        return standing or written
+
+    def _standing(self, name: str) -> Stored | None:
+        found = self.stored.get(name)
+        return found[0] if found else None
+
+    def head(self, name: str) -> Stored | None:
+        """See `Evidence.head`."""
+        limits.check_object(name)
+        with self._call("evidence.head"):
+            return self._standing(name)
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """See `Evidence.read`. Raises NotFound at the call."""
+        limits.check_object(name)
+        with self._call("evidence.read"):
+            if name not in self.stored:
+                raise NotFound(f"there is no object {name!r}", status=404, code="BlobNotFound")
+            data = self.stored[name][1]
+        return iter([data[at : at + 65536] for at in range(0, len(data), 65536)])
