@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,8 +15,6 @@ from responders._governed import GovernedDevices, GovernedIncidents
 from responders._governor import Governor
 from responders._ledger import Ledger
 from responders._ports import DOCUMENTS, EVIDENCE, TABLE, Ports
-from responders.collect_package import CollectPackage
-from responders.isolate import Isolate
 from shared.config import LOOPBACK, load
 
 if TYPE_CHECKING:
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
 
 def responders() -> dict[str, Responder]:
-    """Every responder by name, in the order in which they are planned."""
-    every: list[Responder] = [Isolate(), CollectPackage()]
-    return {responder.name: responder for responder in every}
+    """Every responder by name: each public module beside this one offers its own as `RESPONDER`. Containment first."""
+    here = Path(__file__).parent
+    names = sorted(path.stem for path in here.glob("*.py") if not path.stem.startswith("_"))
+    every: list[Responder] = [import_module(f"responders.{name}").RESPONDER for name in names]
+    return {each.name: each for each in sorted(every, key=lambda each: (not each.contains, each.name))}
 
 
 @cache

@@ -51,3 +51,6 @@ class CollectPackage:
     def link(self, devices: Devices, machine_action: str) -> str:
         """See `Responder.link`."""
         return devices.package_link(machine_action)
+
+
+RESPONDER = CollectPackage()

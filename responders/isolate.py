@@ -70,6 +70,9 @@ class Isolate:
         raise AssertionError("an isolation leaves nothing to fetch")
 
 
+RESPONDER = Isolate()
+
+
 def _alert_after(action: Action, release: MachineAction) -> bool:
     when = release.created
     return bool(when and action.newest_alert and action.newest_alert > when)

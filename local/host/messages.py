@@ -8,9 +8,10 @@ import base64
 import binascii
 import logging
 import threading
+from contextlib import suppress
 from typing import Final
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient
 from azure.storage.queue import QueueMessage as StoredMessage
 
@@ -110,7 +111,8 @@ class Delivery:
         try:
             poison.send_message(self.message.content)
         except ResourceNotFoundError:
-            poison.create_queue()
+            with suppress(ResourceExistsError):  # another message was quicker
+                poison.create_queue()
             poison.send_message(self.message.content)
         self._delete()
 

@@ -43,9 +43,9 @@ def test_a_failing_message_is_retried_and_then_poisoned_with_its_original_body(
 
 def test_a_returned_value_and_an_exit_are_failures_of_that_invocation_alone(azurite: Azurite, tmp_path: Path) -> None:
     place = Place(tmp_path, azurite.connection_string, queues={"maxDequeueCount": 1})
-    place.send("return", "exit")
+    place.send("return", "exit", *("fail" for _ in range(10)))  # together, so that they race for the poison queue
     with RunningHost(place) as host:
-        eventually(lambda: len(place.poisoned()) == 2, "two poisoned messages")
+        eventually(lambda: len(place.poisoned()) == 12, "twelve poisoned messages")
         place.send("job")
         place.wait_for("job ends")
         output = host.output()

@@ -86,6 +86,7 @@ def worker_python() -> str:
     wanted = hashlib.sha256(lock.read_bytes() + RUNTIME.encode()).hexdigest()
     stamp = ENVIRONMENT / "installed"
     ENVIRONMENT.parent.mkdir(exist_ok=True)
+    (ENVIRONMENT.parent / ".gitignore").write_text("*\n", encoding="utf-8")
     with (ENVIRONMENT.parent / "worker313.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:

@@ -1,0 +1,148 @@
+"""The Functions platform as far as its habits matter: singleton timers, queues with visibility and poison, restarts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from responders._flow import Flow
+from responders._ports import ARCHIVE, COLLECT, CONTAIN, INCIDENTS, NOTIFY
+from shared.errors import BulkheadError
+from shared.storage.interface import Conflict
+from tests.simulation.clockwork import Killed, Process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from responders._ports import Ports
+    from shared.storage.interface import Message
+    from tests.fakes.storage import FakeQueues
+    from tests.simulation.clockwork import Clockwork
+
+HIDDEN = 600.0
+RETRY = 10.0
+TRIES = 5
+BATCH = 4
+TIMERS = {"watch": 10.0, "follow": 10.0, "housekeeping": 600.0}
+
+_RAISED = (BulkheadError, Conflict)
+"""What a function may fail with; anything else is a defect of the product and stops the history."""
+
+
+class Instance:
+    """One worker process of the app with the ports that it was started with."""
+
+    def __init__(self, name: str, ports: Ports) -> None:
+        """A living process."""
+        self.process = Process(name)
+        self.ports = ports
+        self.flow = Flow(ports)
+
+
+class Platform:
+    """Starts instances, fires timers, delivers messages. `make` gives an instance its ports, as settings are then."""
+
+    def __init__(self, clockwork: Clockwork, queues: FakeQueues, make: Callable[[str], Ports], instances: int) -> None:
+        """`queues` are the real state, without hooks."""
+        self._clockwork = clockwork
+        self._queues = queues
+        self._make = make
+        self._count = 0
+        self._running: set[str] = set()
+        self.instances: list[Instance] = []
+        self.failures = 0
+        for _ in range(instances):
+            self.start()
+        for name, period in TIMERS.items():
+            clockwork.after(period * clockwork.random.random(), lambda name=name: self._tick(name))
+        for queue in (INCIDENTS, CONTAIN, COLLECT, ARCHIVE, NOTIFY):
+            clockwork.after(clockwork.random.random(), lambda queue=queue: self._poll(queue))
+
+    def start(self) -> None:
+        """Start one more instance, with the settings of now."""
+        self._count += 1
+        name = f"i{self._count}"
+        self.instances.append(Instance(name, self._make(name)))
+
+    def kill(self, process: Process) -> None:
+        """End a process at once; another one takes its place a little later."""
+        if process.alive:
+            process.alive = False
+            self.instances = [each for each in self.instances if each.process is not process]
+            self._running = {each for each in self._running if not each.endswith(f"@{process.name}")}
+            self._clockwork.note(f"{process.name} dies")
+            self._clockwork.after(self._clockwork.random.uniform(1, 60), self.start)
+
+    def restart_all(self) -> None:
+        """A setting was changed: every instance ends, and new ones start with it."""
+        for instance in list(self.instances):
+            self.kill(instance.process)
+
+    def idle(self) -> bool:
+        """Whether no message is left but poison."""
+        return all(not self._queues.waiting(queue) for queue in (INCIDENTS, CONTAIN, COLLECT, ARCHIVE, NOTIFY))
+
+    def _tick(self, name: str) -> None:
+        random = self._clockwork.random
+        held = any(each.startswith(f"{name}@") for each in self._running)
+        # A lease that was lost lets two instances run one timer at a time, now and then.
+        if self.instances and (not held or random.random() < 0.02):
+            instance = random.choice(self.instances)
+            label = f"{name}@{instance.process.name}"
+            self._running.add(label)
+
+            def work() -> None:
+                try:
+                    getattr(instance.flow, name)()
+                except _RAISED as error:
+                    self._failed(f"{label}: {error!r}")
+                finally:
+                    self._running.discard(label)
+
+            self._clockwork.spawn(instance.process, work)
+        self._clockwork.after(TIMERS[name], lambda: self._tick(name))
+
+    def _poll(self, queue: str) -> None:
+        random = self._clockwork.random
+        if self.instances:
+            for message in self._queues.receive(queue, limit=random.randint(1, BATCH), hidden_for=HIDDEN):
+                instance = random.choice(self.instances)
+                self._clockwork.spawn(
+                    instance.process, lambda message=message, instance=instance: self._handle(instance, queue, message)
+                )
+        self._clockwork.after(random.uniform(0.1, 2.0), lambda: self._poll(queue))
+
+    def _handle(self, instance: Instance, queue: str, message: Message) -> None:
+        flow = instance.flow
+        steps: dict[str, Callable[[], None]] = {
+            INCIDENTS: lambda: flow.assess(message.text),
+            CONTAIN: flow.contain,
+            COLLECT: flow.collect,
+            ARCHIVE: flow.archive,
+            NOTIFY: lambda: flow.notify(message.text),
+        }
+        try:
+            steps[queue]()
+        except Killed:
+            raise
+        except _RAISED as error:
+            self._failed(f"{queue} {message.text} on {instance.process.name}: {error!r}")
+            self._again(queue, message)
+            return
+        if self._clockwork.random.random() > 0.01:  # now and then the deletion is lost: the message comes again
+            self._queues.delete(queue, message)
+
+    def _again(self, queue: str, message: Message) -> None:
+        """Deliver a failed message once more, or put it where nobody handles it."""
+        if message.dequeue_count >= TRIES:
+            self._queues.provide(f"{queue}-poison")
+            self._queues.send(f"{queue}-poison", message.text)
+            self._queues.delete(queue, message)
+        else:
+            kept = self._queues._queues[queue].messages.get(message.id)
+            if kept and kept.receipt == message.receipt:
+                kept.visible = self._clockwork.now() + timedelta(seconds=RETRY)
+
+    def _failed(self, what: str) -> None:
+        self.failures += 1
+        self._clockwork.note(f"failed: {what}")
