@@ -111,7 +111,8 @@ class Reservation:
         actions = self._ports.ledger.actions(action.incident)
         slots = {device: entry.value for device, entry in self.slots.items()}
         others = [spent for spent in self.caps.sent if spent.id != action.id]
-        counts = counts_for(self._ports, actions, slots, Caps(sent=tuple(others)), fleet_size(self._ports))
+        caps = Caps(sent=tuple(others))
+        counts = counts_for(self._ports, actions, slots, caps, fleet_size(self._ports), action.key)
         beside = sum(to.incident == action.incident and to.state is State.SENDING for _, to in self.moves)
         counts = Counts(counts.incident + beside, counts.sent, counts.held, counts.fleet)
         ruling = rule_caps(counts, self._ports.settings.ISOLATION_CAPS, self._now)

@@ -80,9 +80,11 @@ class Governor:
     def spend(self, api: str) -> None:
         """One call of `api`, or Throttled with the wait in seconds."""
         lease = self.lease(api, 1)
+        now = self._clock.now()
         if not lease.granted:
-            wait = (lease.again - self._clock.now()).total_seconds()
-            raise Throttled(f"the budget of {api} is used up", max(0.1, wait))
+            raise Throttled(f"the budget of {api} is used up", max(0.1, (lease.again - now).total_seconds()))
+        if now >= lease.until:
+            raise Throttled(f"the lease for {api} took too long to be used", 1.0)
 
     def refused(self, api: str, retry_after: float | None) -> datetime:
         """Take note of a 429: nobody calls `api` before the time that this gives."""

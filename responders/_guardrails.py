@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
-_CONTROLLER = re.compile(r"\bdomain[ _-]?controllers?\b|\bdcs?\b", re.IGNORECASE)
-_HYPERVISOR = re.compile(r"\bhyper-?v\b|\bhypervisors?\b", re.IGNORECASE)
-_CONTROLLER_NAME = re.compile(r"(?:^|[-_])(?:dc|pdc|bdc|rodc)[-_]?\d*(?:$|[-_])", re.IGNORECASE)
-_HYPERVISOR_NAME = re.compile(r"hyper-?v|(?:^|[-_])hv[-_]?\d*(?:$|[-_])", re.IGNORECASE)
+# In tags and roles people join words as they like (ADDomainController, is_domain_controller, HyperVHost). In names the
+# short forms stand alone, or at the end with a number after a site's letters (NYCDC01): hvac1 and dcim are neither.
+_CONTROLLER = re.compile(r"domain[ _-]?controller|(?<![a-z0-9])(?:p|b|ro)?dcs?[-_]?\d*(?![a-z0-9])", re.IGNORECASE)
+_HYPERVISOR = re.compile(r"hyper[ _-]?v(?=isor|host|server|[^a-z]|$)", re.IGNORECASE)
+_CONTROLLER_NAME = re.compile(r"(?:^|[-_])(?:p|b|ro)?dc[-_]?\d*(?:$|[-_])|dc\d{1,3}$", re.IGNORECASE)
+_HYPERVISOR_NAME = re.compile(_HYPERVISOR.pattern + r"|(?:^|[-_])hv[-_]?\d*(?:$|[-_])|hv\d{1,3}$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,27 +120,29 @@ def rule_caps(counts: Counts, caps: Caps, now: datetime) -> Ruling:
 
 
 def _protection(action: Action, machine: Machine | None, protected: Protected) -> str:
-    """Which protection covers the device; empty where none does."""
-    ids = {each.lower() for each in protected.ids}
-    if action.device.lower() in ids:
+    """Which protection covers the device; empty where none does. Where Defender cannot be read, the evidence's own tags
+    have to do.
+    """
+    if _match((action.device,), protected.ids):
         return "by id"
-    listed = {each.lower() for each in protected.names}
-    if listed & set(_names(action, machine)):
+    if any(_is_named(name, protected.names) for name in (action.device_name, machine.name if machine else "")):
         return "by name"
-    if machine is None:
-        return ""
-    tag = _match(machine.tags, protected.tags)
+    tag = _match(machine.tags if machine else action.hints, protected.tags)
     if tag:
         return f"by tag {tag}"
-    group = _match((machine.group,), protected.groups)
+    group = _match((machine.group,), protected.groups) if machine else ""
     return f"by group {group}" if group else ""
 
 
-def _names(action: Action, machine: Machine | None) -> Iterable[str]:
-    for name in (action.device_name, machine.name if machine else ""):
-        if name:
-            yield name.lower()
-            yield name.lower().partition(".")[0]
+def _is_named(name: str, listed: Iterable[str]) -> bool:
+    """Whether a device's name is listed, as a full DNS name or as its first label. Of a device that is only known by
+    its first label nobody can tell the domain, so that label has to do.
+    """
+    own = name.strip().rstrip(".").lower()
+    wanted = {each.strip().rstrip(".").lower() for each in listed} - {""}
+    if own and "." not in own:
+        wanted |= {each.partition(".")[0] for each in wanted}
+    return own in wanted or own.partition(".")[0] in wanted
 
 
 def _match(has: Iterable[str], listed: Iterable[str]) -> str:
@@ -148,10 +152,12 @@ def _match(has: Iterable[str], listed: Iterable[str]) -> str:
 
 def sensitive_role(action: Action, machine: Machine) -> str:
     """What the device seems to be, by tags, roles and name, that many others depend on; empty where nothing says so."""
-    label = (machine.name or action.device_name).partition(".")[0]
+    # a device without a name is called by the start of its id, and that says nothing
+    names = [name for name in (machine.name, action.device_name) if not action.device.startswith(name)]
+    labels = [name.partition(".")[0] for name in names]
     hints = (*machine.tags, *machine.hints, *action.hints)
-    if any(_CONTROLLER.search(hint) for hint in hints) or _CONTROLLER_NAME.search(label):
+    if any(map(_CONTROLLER.search, hints)) or any(map(_CONTROLLER_NAME.search, labels)):
         return "domain controller"
-    if any(_HYPERVISOR.search(hint) for hint in hints) or _HYPERVISOR_NAME.search(label):
+    if any(map(_HYPERVISOR.search, hints)) or any(map(_HYPERVISOR_NAME.search, labels)):
         return "Hyper-V host"
     return ""

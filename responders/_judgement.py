@@ -56,9 +56,14 @@ def _harmless(incident: Incident, alerts: list[Alert]) -> str:
     if incident.severity == "informational" and all(alert.severity == "informational" for alert in alerts):
         return "informational only"
     bad = [evidence for alert in alerts for evidence in alert.evidence if evidence.bad]
-    if bad and all(evidence.handled for evidence in bad) and not any(alert.open for alert in alerts):
+    if bad and all(evidence.handled for evidence in bad) and not any(map(_unsettled, alerts)):
         return f"all {len(bad)} malicious or suspicious items are remediated, prevented or blocked; no alert is open"
     return ""
+
+
+def _unsettled(alert: Alert) -> bool:
+    """Whether an alert is open, names nothing, or names what nobody can tell to be harmless."""
+    return alert.open or not alert.evidence or any(evidence.unclear for evidence in alert.evidence)
 
 
 def _doubt(incident: Incident, severity: int) -> str:
@@ -68,8 +73,11 @@ def _doubt(incident: Incident, severity: int) -> str:
 
 
 def _severity(incident: Incident, alerts: list[Alert]) -> int:
-    ranks = [SEVERITIES.get(incident.severity, 0), *(SEVERITIES.get(alert.severity, 0) for alert in alerts)]
-    return max(ranks)
+    """The highest rank; unknown where a severity that we do not know may be more than the low ones that we do."""
+    said = (incident.severity, *(alert.severity for alert in alerts))
+    known = max(SEVERITIES.get(severity, 0) for severity in said)
+    unknown = any(severity not in SEVERITIES and severity not in {"", "unknown"} for severity in said)
+    return 0 if unknown and known < SEVERITIES["medium"] else known
 
 
 def _reasons(incident: Incident, alerts: list[Alert], severity: int) -> Iterable[str]:
@@ -83,6 +91,8 @@ def _reasons(incident: Incident, alerts: list[Alert], severity: int) -> Iterable
         yield f"{len(loose)} of {len(bad)} malicious or suspicious items not dealt with ({', '.join(states)[:80]})"
     elif not bad:
         yield "no evidence carries a verdict that says it is harmless"
+    elif not still_open:
+        yield "what some evidence is, or what became of it, is not known"
     titles = list(dict.fromkeys(alert.title for alert in still_open or alerts if alert.title))
     for title in titles[:_TITLES]:
         yield f"alert: {title[:150]}"
@@ -104,7 +114,7 @@ def _devices(alerts: list[Alert]) -> tuple[tuple[Affected, ...], tuple[str, ...]
             continue
         if _DEVICE_ID.fullmatch(evidence.device_id):
             seen.setdefault(evidence.device_id, []).append(evidence)
-            if alert.created:
+            if alert.created and (evidence.kind != "device" or _concerned(evidence)):
                 times[evidence.device_id] = max(alert.created, times.get(evidence.device_id, alert.created))
         elif evidence.kind == "device" and _concerned(evidence):
             unusable[f"{_name(evidence) or 'a device without a name'}: no usable Defender id"] = None

@@ -82,7 +82,7 @@ def due_kind(  # noqa: PLR0911 - one reason after the other
         return FINAL, chapter
     if STARTED not in here:
         return STARTED, chapter
-    if UNSURE not in here and any(action.state is State.UNKNOWN and action.attempt > 1 for action in actions):
+    if UNSURE not in here and any(action.state is State.UNKNOWN and action.doubts > 1 for action in actions):
         return UNSURE, chapter
     since = max((notice.since for notice in told), default=None)
     if CONTAINED not in here and _contained([each for each in actions if contains(each)], since, now):

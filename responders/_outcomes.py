@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from responders._containment import settle
 from responders._interface import Clear, Done, Later, Others, Ours, Refuse
 from responders._nudges import tell
-from responders._settling import ATTEMPTS, accepted, doubted, rejected
+from responders._settling import accepted, doubted, rejected
 from shared.clients.interface import ACTIONS_PAGE, ActionQuery
 from shared.errors import Busy, OutcomeUnknown, Rejected, Throttled, Transient
 from shared.models.action import State
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 RETRY = timedelta(seconds=10)
 ONE_BY_ONE = 5
+BUSY_ATTEMPTS = 40
 _PAGES = 20
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ class Sender:
     def _busy(self, action: Action, error: Busy) -> Action:
         """Something runs on the device, seen or unseen. The next listing will tell, if it is to be seen."""
         now = self._ports.clock.now()
-        if action.attempt >= ATTEMPTS:
+        if action.attempt >= BUSY_ATTEMPTS:
             return rejected(action, error, now)
         wait = RETRY * 2 ** min(action.attempt - 1, 6)
         return action.to(State.PLANNED, now, due=now + wait, detail="something else is running on the device")

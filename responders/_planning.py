@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from shared.models.plan import Affected, Assessment
 
 
+ASK = 16
+"""How many devices a draft asks about at once, beside those that we hold: an incident may name thousands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a plan rests on. `machines` are the devices asked about: None where Defender's answer could not be had;
@@ -66,11 +70,13 @@ def decide(
             if action is None:
                 continue
             if responder.contains:
-                if len(unread) < _room(counts, settings) and device.id not in facts.machines:
+                asked = device.id in facts.slots or len(unread) < _room(counts, settings)
+                if asked and device.id not in facts.machines:
                     unread.append(device.id)
                 action, counts = _ruled(action, counts, facts, settings)
             actions.append(action)
-        if not device.onboarding and device.id not in facts.machines and device.id not in unread:
+        known = device.onboarding or device.id in facts.machines or device.id in unread
+        if not known and len(unread) < ASK:
             unread.append(device.id)
     final = assessment.model_copy(update={"not_actionable": tuple(unusable)})
     return Draft(_plan(state, final, tuple(actions), settings), tuple(unread))
@@ -97,7 +103,7 @@ def _unusable(device: Affected, facts: Facts) -> str:
 
 def _room(counts: Counts, settings: Settings) -> int:
     """How many more devices may need their details at once; the rest waits for a person whatever they say."""
-    return max(1, settings.ISOLATION_CAPS.per_incident - counts.incident)
+    return min(ASK, max(0, settings.ISOLATION_CAPS.per_incident - counts.incident))
 
 
 def _open(

@@ -100,12 +100,13 @@ def doubted(action: Action, detail: str, now: datetime, visibility: timedelta) -
     """An action of which nobody knows whether its POST worked: not to be sent again before Defender must have shown it,
     and each time later.
     """
-    if action.attempt >= ATTEMPTS:
+    doubts = action.doubts + 1
+    said = f"{detail}; in doubt {doubts} times"[:300]
+    if doubts >= ATTEMPTS:
         todo = "look at the device in the Defender portal, and do it there"
-        return action.to(State.FAILED, now, detail=f"{detail}; sent {action.attempt} times, never confirmed", todo=todo)
-    wait = visibility * 2 ** min(max(action.attempt - 1, 0), 6)
-    said = f"{detail}; sent {action.attempt} times"[:300]
-    return action.to(State.UNKNOWN, now, due=now + wait, doubtful=True, detail=said)
+        return action.to(State.FAILED, now, doubts=doubts, detail=f"{said}, never confirmed", todo=todo)
+    wait = visibility * 2 ** min(doubts - 1, 6)
+    return action.to(State.UNKNOWN, now, due=now + wait, doubtful=True, doubts=doubts, detail=said)
 
 
 def rejected(action: Action, error: Rejected, now: datetime) -> Action:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 FRESH = timedelta(hours=24)
 _PAGES = 200
-_COUNTING = frozenset({State.SENDING, State.UNKNOWN, State.ACCEPTED, State.SUCCEEDED})
 
 log = logging.getLogger(__name__)
 
@@ -69,16 +68,24 @@ def _count(ports: Ports) -> int:
 
 
 def counts_for(
-    ports: Ports, actions: Sequence[Action], slots: Mapping[str, Slot], caps: Caps, fleet: int | None
+    ports: Ports,
+    actions: Sequence[Action],
+    slots: Mapping[str, Slot],
+    caps: Caps,
+    fleet: int | None,
+    beside: str = "",
 ) -> Counts:
-    """What counts against the caps for an incident whose `actions` are given: its devices that we contain or are about
-    to, each once and only for the incident whose action was sent.
+    """What counts against the caps for an incident whose `actions` are given, `beside` the one with that key.
+
+    A device counts for the incident whose action was sent, from the first attempt on and between attempts too, until
+    that came to nothing.
     """
     own = {
         action.device
         for action in actions
         if action.attempt
-        and action.state in _COUNTING
+        and action.key != beside
+        and (not action.state.settled or action.state is State.SUCCEEDED)
         and not (action.foreign or action.joined)
         and ports.responders[action.responder].contains
     }

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from responders._notices import device_label
+from responders._notices import FINAL, device_label, digest_of
 from responders._rendering import inert
 from shared.models.action import EXPLAINED, State
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from local.run.stage import Stage
+    from responders._ledger import Ledger
     from responders._ports import Ports
     from shared.models.action import Action, IncidentState
 
@@ -49,17 +50,9 @@ class Progress:
             self._incident(state)
             for action in actions:
                 self._action(action)
-            over = over and self._finished(state, actions)
+            over = over and finished(self._ports.ledger, state, actions)
         self._chat()
         return over
-
-    def _finished(self, state: IncidentState, actions: list[Action]) -> bool:
-        if state.assessed != state.seen or not all(action.state.settled for action in actions):
-            return False
-        notices = [entry.value for entry in self._ports.ledger.notices(state.id)]
-        if any(notice.state == "sending" for notice in notices):
-            return False
-        return not self._ports.ledger.reminder(state.id)
 
     def _incident(self, state: IncidentState) -> None:
         if not state.assessed:
@@ -88,3 +81,15 @@ class Progress:
     def _line(self, what: str, how: str) -> None:
         seconds = time.monotonic() - self._raised
         print(f"{seconds:6.1f} s  {what:<42} {how}", flush=True)
+
+
+def finished(ledger: Ledger, state: IncidentState, actions: list[Action]) -> bool:
+    """Whether nothing more will happen about an incident by itself: judged, done, and told."""
+    if state.assessed != state.seen or not all(action.state.settled for action in actions):
+        return False
+    notices = [entry.value for entry in ledger.notices(state.id)]
+    if any(notice.state == "sending" for notice in notices):
+        return False
+    stands = digest_of(actions)
+    told = any(notice.kind == FINAL and notice.digest == stands for notice in notices)
+    return told or not ledger.reminder(state.id)

@@ -69,18 +69,23 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, package: str = "", changed: Mapping[str, str] | None = None) -> Iterator[Stage]:
+def staged(folder: Path, package: str = "") -> Iterator[Stage]:
     """Start storage, tenant and host in this order, and end them in the other."""
+    wanted = TENANT | ({"package_file": package} if package else {})
+    with grounds(folder, wanted) as stage, host(folder, stage.settings):
+        yield stage
+
+
+@contextmanager
+def grounds(folder: Path, tenant: Mapping[str, object], changed: Mapping[str, str] | None = None) -> Iterator[Stage]:
+    """Start storage and a tenant of these settings, for hosts to come: they run with ours and what is `changed`."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         azurite = stack.enter_context(AzuriteServer(folder / "storage"))
-        tenant = stack.enter_context(_tenant(folder, package))
-        settings = settings_for(azurite, tenant) | dict(changed or {})
+        address = stack.enter_context(_tenant(folder, tenant))
+        settings = settings_for(azurite, address) | dict(changed or {})
         prepare(settings)
-        path = folder / "local.settings.json"
-        path.write_text(json.dumps({"IsEncrypted": False, "Values": settings}, indent=1))
-        stack.enter_context(host(folder, path))
-        yield Stage(tenant, settings, folder)
+        yield Stage(address, settings, folder)
 
 
 def settings_for(azurite: Azurite, tenant: str) -> dict[str, str]:
@@ -104,23 +109,26 @@ def prepare(settings: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _tenant(folder: Path, package: str) -> Iterator[str]:
-    wanted = TENANT | ({"package_file": package} if package else {})
+def _tenant(folder: Path, wanted: Mapping[str, object]) -> Iterator[str]:
     port_file = folder / "tenant.port"
     port_file.unlink(missing_ok=True)
-    command = ["local.tenant", "--port", "0", "--settings", json.dumps(wanted), "--port-file", str(port_file)]
+    command = ["local.tenant", "--port", "0", "--settings", json.dumps(dict(wanted)), "--port-file", str(port_file)]
     with _process(command, folder / "tenant.log") as process:
         _await(process, lambda: port_file.is_file() and port_file.read_text().strip(), folder / "tenant.log")
         yield f"http://127.0.0.1:{port_file.read_text().strip()}"
 
 
 @contextmanager
-def host(folder: Path, settings: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the functions under the local host until the context ends."""
-    log = folder / "host.log"
-    command = ["local.host", "--settings", str(settings), "--check", "shared.config:check"]
+def host(folder: Path, settings: Mapping[str, str], name: str = "host") -> Iterator[subprocess.Popen[bytes]]:
+    """Run the functions under the local host until the context ends. `name` is that of its log, which is added to."""
+    path = folder / f"{name}.settings.json"
+    path.write_text(json.dumps({"IsEncrypted": False, "Values": dict(settings)}, indent=1))
+    log = folder / f"{name}.log"
+    log.touch()
+    told = log.stat().st_size
+    command = ["local.host", "--settings", str(path), "--check", "shared.config:check"]
     with _process(command, log) as process:
-        _await(process, lambda: "host ready" in log.read_text(errors="replace"), log)
+        _await(process, lambda: b"host ready" in log.read_bytes()[told:], log)
         yield process
 
 

@@ -38,9 +38,9 @@ class LinkDownloads:
         response = self._get(link)
         try:
             raise_for(response)
-        except Rejected as error:
+        except (Rejected, Transient) as error:
             response.close()
-            if error.status in _EXPIRED:
+            if isinstance(error, Rejected) and error.status in _EXPIRED:
                 raise LinkExpired(f"the download link no longer works ({error.status})") from error
             raise
         length = response.headers.get("Content-Length", "")
@@ -49,7 +49,7 @@ class LinkDownloads:
 
     def _get(self, link: str) -> requests.Response:
         for _ in range(_REDIRECTS + 1):
-            self._check(link)
+            link = self._checked(link)
             try:
                 response = self._http.get(
                     link,
@@ -66,14 +66,20 @@ class LinkDownloads:
             response.close()
         raise Forbidden("the download link redirects too often")
 
-    def _check(self, link: str) -> None:
-        parts = urlsplit(link)
-        host = (parts.hostname or "").lower()
+    def _checked(self, link: str) -> str:
+        """The link as it goes out: parsers differ over backslashes, so what is checked is what is sent."""
+        try:
+            url = requests.Request("GET", link).prepare().url or ""
+            parts = urlsplit(url)
+            host = (parts.hostname or "").lower()
+        except ValueError:
+            raise Forbidden("the download link is not a URL") from None
         if self._loopback and host in LOOPBACK and parts.scheme in {"http", "https"}:
-            return
+            return url
         known = any(host == name or (name.startswith(".") and host.endswith(name)) for name in self._hosts)
         if parts.scheme != "https" or not known:
             raise Forbidden(f"downloads from '{host}' are not allowed; see the setting DOWNLOAD_HOSTS")
+        return url
 
 
 def _whole(response: requests.Response, length: int | None) -> Iterator[bytes]:

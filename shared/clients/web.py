@@ -7,7 +7,10 @@ Safe calls are repeated by the library on connection trouble; acting ones never.
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import queue
+import re
 import threading
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
+REDIRECTS = 300
+"""The first status that is no success."""
 _QUOTE = 300
+_SECONDS = re.compile(r"\d{1,9}(\.\d*)?")
 
 _BAD_REQUEST, _UNAUTHORISED, _FORBIDDEN, _MISSING = 400, 401, 403, 404
 _TIMED_OUT, _CONFLICT, _TOO_EARLY, _TOO_MANY, _BROKEN = 408, 409, 425, 429, 500
@@ -34,7 +40,15 @@ _TIMED_OUT, _CONFLICT, _TOO_EARLY, _TOO_MANY, _BROKEN = 408, 409, 425, 429, 500
 def session() -> requests.Session:
     """A session that repeats safe calls twice when the connection fails, and nothing else."""
     made = requests.Session()
-    retry = Retry(total=2, status=0, redirect=0, other=0, backoff_factor=0.3, allowed_methods={"GET"})
+    retry = Retry(
+        total=2,
+        status=0,
+        redirect=0,
+        other=0,
+        backoff_factor=0.3,
+        allowed_methods={"GET"},
+        respect_retry_after_header=False,  # else a GET that is refused with Retry-After raises, its answer unread
+    )
     made.mount("https://", HTTPAdapter(max_retries=retry))
     made.mount("http://", HTTPAdapter(max_retries=retry))
     made.trust_env = False
@@ -44,10 +58,8 @@ def session() -> requests.Session:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """The wait that was asked for, in seconds: a number, perhaps fractional, or an HTTP date against `Date`."""
     written = headers.get("Retry-After", "").strip()
-    try:
-        return max(0.0, float(written))
-    except ValueError:
-        pass
+    if _SECONDS.fullmatch(written):
+        return float(written)
     with contextlib.suppress(ValueError, TypeError):
         then = parsedate_to_datetime(written)
         return max(0.0, (then - date_of(headers)).total_seconds())
@@ -65,33 +77,37 @@ def _no_date() -> datetime:
 
 def raise_for(response: requests.Response) -> None:
     """Turn a refusal into the error with the right fate; do nothing on success."""
-    status = response.status_code
-    if status < 300:  # noqa: PLR2004 - the bound of success
+    if response.status_code < REDIRECTS:
         return
-    code, message, target = _said(response)
+    try:
+        body = response.json()
+    except (ValueError, requests.RequestException):
+        body = None
+    raise refusal(response.status_code, response.headers, body, response.reason or "")
+
+
+def refusal(status: int, headers: Mapping[str, str], body: object, reason: str = "") -> Transient | Rejected:
+    """The error with the right fate for a status from 300 on. `body` is the answer's JSON, None where it is none."""
+    code, message, target = _said(body) or ("", reason[:_QUOTE], "")
     what = f"{status} {code}: {message}".strip(": ")
     if status == _TOO_MANY:
-        raise Throttled(what, retry_after(response.headers))
+        return Throttled(what, retry_after(headers))
     if status >= _BROKEN or status in {_TIMED_OUT, _TOO_EARLY}:
-        raise Transient(what, retry_after(response.headers))
+        return Transient(what, retry_after(headers))
     kind = _REFUSALS.get(status, Rejected)
     if code == "ActiveRequestAlreadyExists" or (status == _CONFLICT and not code):
         kind = Busy
-    raise kind(what, status=status, code=code, target=target)
+    return kind(what, status=status, code=code, target=target)
 
 
 _REFUSALS: dict[int, type[Rejected]] = {_UNAUTHORISED: Denied, _FORBIDDEN: Denied, _MISSING: NotFound}
 
 
-def _said(response: requests.Response) -> tuple[str, str, str]:
+def _said(body: object) -> tuple[str, str, str] | None:
     """Code, message and correlation id of an error body; Graph and Defender share the shape."""
-    try:
-        body = response.json()
-    except (ValueError, requests.RequestException):
-        body = None
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict):
-        return "", str(response.reason or "")[:_QUOTE], ""
+        return None
     inner = error.get("innerError") or error.get("innererror")
     target = error.get("target") or (inner.get("request-id") if isinstance(inner, dict) else "")
     return str(error.get("code") or ""), str(error.get("message") or "")[:_QUOTE], str(target or "")
@@ -118,7 +134,7 @@ class Api:
         except requests.RequestException as error:
             raise Transient(f"GET {path.partition('?')[0]}: {type(error).__name__}") from error
         raise_for(response)
-        return Answer(_body(response), dict(response.headers))
+        return Answer(_body(response), response.headers)
 
     def write(self, method: str, path: str, body: Mapping[str, object]) -> Mapping[str, Any]:
         """A call that changes something without acting on a device; what happened is told by its error or answer."""
@@ -133,13 +149,14 @@ class Api:
 
     def act(self, path: str, body: Mapping[str, object], deadline: float) -> Mapping[str, Any]:
         """POST that acts on a device: once, and within `deadline` seconds in all."""
-        headers = self._bearer()
+        headers = {**self._bearer(), "Content-Type": "application/json"}
+        sent = _Revocable(json.dumps(body).encode())
 
         def post() -> requests.Response:
-            return self._http.post(self.base + path, json=body, headers=headers, **self._limits(deadline))
+            return self._http.post(self.base + path, data=sent, headers=headers, **self._limits(deadline))
 
         try:
-            response = _within(deadline, post)
+            response = _within(deadline, post, sent)
         except requests.RequestException as error:
             if _never_sent(error):
                 raise Transient(f"POST {path}: no connection") from error
@@ -161,7 +178,7 @@ class Api:
 
 
 class Answer:
-    """A JSON answer with its headers (names as sent; `Date` is always capitalised so)."""
+    """A JSON answer with its headers, in whatever case they are asked for."""
 
     def __init__(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
         """Keep both."""
@@ -187,10 +204,22 @@ def _never_sent(error: requests.RequestException) -> bool:
     )
 
 
-def _within(seconds: float, call: Callable[[], requests.Response]) -> requests.Response:
+class _Revocable(io.BytesIO):
+    """A body that is not sent once it was revoked. Without it the call has no effect, as its length was announced."""
+
+    revoked = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.revoked:
+            raise requests.Timeout("the caller has given up")
+        return super().read(size)
+
+
+def _within(seconds: float, call: Callable[[], requests.Response], sent: _Revocable) -> requests.Response:
     """The call's result, or a time-out: a server that trickles its answer cannot hold the caller longer.
 
-    The thread ends by itself; whatever it still learns is found by the listing that follows every unknown outcome.
+    The thread ends by itself; whatever it still learns is found by the listing that follows every unknown outcome. A
+    thread that is still looking up the name or connecting by then must not send any more: no listing would wait for it.
     """
     results: queue.SimpleQueue[requests.Response | requests.RequestException] = queue.SimpleQueue()
 
@@ -204,6 +233,7 @@ def _within(seconds: float, call: Callable[[], requests.Response]) -> requests.R
     try:
         result = results.get(timeout=seconds)
     except queue.Empty:
+        sent.revoked = True
         raise requests.Timeout(f"no whole answer within {seconds:g} s") from None
     if isinstance(result, requests.RequestException):
         raise result

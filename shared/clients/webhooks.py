@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from shared.clients.web import raise_for
+from shared.clients.web import REDIRECTS, raise_for
 from shared.errors import Rejected, Throttled, Transient
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class WebhookChat:
             response = self._http.post(self._url, json=payload, timeout=_SECONDS, allow_redirects=False)
         except requests.RequestException as error:
             raise Transient(f"webhook: {type(error).__name__}") from None
-        if not response.ok:
+        if response.status_code >= REDIRECTS:
             self._refused(response)
         if "HTTP error 429" in response.text[:500]:
             raise Throttled("webhook: 429 in the body of a 200")

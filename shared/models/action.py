@@ -82,8 +82,9 @@ class Artefact(BaseModel):
 class Action(Kept):
     """One thing to do to one device for one incident.
 
-    `attempt` counts POSTs begun, `tries` machine actions that ended badly, `fetches` downloads begun. `since` is when
-    the present state began; `due` when somebody should look at the row (None: never).
+    `attempt` counts how often it was about to be sent, `doubts` how often nobody knew whether that worked, `tries`
+    machine actions that ended badly, `fetches` downloads begun. `since` is when the present state began; `due` when
+    somebody should look at the row (None: never).
     `newest_alert` is the incident's, `device_alert` the device's; `doubt` is what a person has to weigh beforehand.
     `machine_action` is Defender's id; with `foreign` it is somebody else's action that does what we wanted; `ended` are
     ids that came to nothing before it. With `doubtful` an earlier POST may have worked without our knowing.
@@ -110,6 +111,7 @@ class Action(Kept):
     todo: str = ""
     approved: bool = False
     attempt: int = 0
+    doubts: int = 0
     tries: int = 0
     fetches: int = 0
     machine_action: str = ""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from shared.models.lenient import Instant, Text, Texts, Token, texts
 
@@ -33,7 +33,7 @@ class Machine(BaseModel):
     onboarding: Token = Field("", alias="onboardingStatus")
     tags: Texts = Field((), alias="machineTags")
     group: Text = Field("", alias="rbacGroupName")
-    hints: tuple[str, ...] = ()
+    hints: Texts = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -49,6 +49,10 @@ def _hints(raw: Mapping[str, object]) -> tuple[str, ...]:
         if any(word in key.lower() for word in _ROLE_MEMBERS):
             found.extend(texts(value))
     return tuple(found)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 class MachineAction(BaseModel):
@@ -67,7 +71,7 @@ class MachineAction(BaseModel):
     requestor: Text = ""
     created: Instant = Field(None, alias="creationDateTimeUtc")
     updated: Instant = Field(None, alias="lastUpdateDateTimeUtc")
-    error: int = 0
+    error: Annotated[int, BeforeValidator(_number)] = 0
     cancelled_by: Text = Field("", alias="cancellationRequestor")
     cancel_comment: Text = Field("", alias="cancellationComment")
 
@@ -76,9 +80,8 @@ class MachineAction(BaseModel):
     def _lenient(cls, raw: object) -> object:
         if not isinstance(raw, dict) or "kind" in raw:
             return raw
-        result = raw.get("errorHResult")
         updated = raw.get("lastUpdateDateTimeUtc") or raw.get("lastUpdateTimeUtc")
-        return {**raw, "lastUpdateDateTimeUtc": updated, "error": result if isinstance(result, int) else 0}
+        return {**raw, "lastUpdateDateTimeUtc": updated, "error": raw.get("errorHResult")}
 
     @property
     def final(self) -> bool:

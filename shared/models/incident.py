@@ -20,6 +20,7 @@ SEVERITIES = {"informational": 1, "low": 2, "medium": 3, "high": 4}
 OWN_TAG = "bulkhead"
 """Custom tags that start with this word are ours."""
 
+_AT_REST = {"", "none", "remediated", "prevented", "blocked", "notfound"}
 _UNIMPORTANT = {"lastUpdateDateTime", "lastModifiedBy", "comments", "@odata.context", "@odata.nextLink"}
 
 
@@ -74,6 +75,15 @@ class Evidence(_Sent):
         if self.remediation in {"remediated", "prevented", "blocked"}:
             return True
         return self.remediation in {"", "none"} and self.detection in {"prevented", "blocked"}
+
+    @property
+    def unclear(self) -> bool:
+        """Whether nobody can tell that it is harmless: a verdict that we do not know, or none while it is being dealt
+        with. Most devices and users have no verdict and no remediation either, which says nothing against them.
+        """
+        if self.bad or self.verdict == "nothreatsfound":
+            return False
+        return self.verdict not in {"", "unknown"} or self.remediation not in _AT_REST
 
 
 class Alert(_Sent):
@@ -138,11 +148,13 @@ def version_of(raw: Mapping[str, object]) -> str:
 
 def _important(value: object) -> object:
     if isinstance(value, dict):
-        return {
+        told = {
             key: _own_tags_out(member) if key == "customTags" else _important(member)
             for key, member in value.items()
             if key not in _UNIMPORTANT
         }
+        # having no tags may be written as null, as an empty list or not at all
+        return {key: member for key, member in told.items() if key != "customTags" or member}
     if isinstance(value, list):
         return [_important(member) for member in value]
     return value

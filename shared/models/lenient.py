@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 _FRACTION = re.compile(r"(\.\d{6})\d+")
+_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 
 
 def instant(value: object) -> datetime | None:
@@ -29,9 +30,12 @@ def instant(value: object) -> datetime | None:
 
 
 def text(value: object) -> str:
-    """A string; numbers as written; anything else is empty."""
+    """A string; numbers as written; anything else is empty.
+
+    Half a surrogate pair (JSON allows it, and so does a Windows file name) is replaced: it could not be stored.
+    """
     if isinstance(value, str):
-        return value
+        return _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 

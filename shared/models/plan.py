@@ -19,7 +19,7 @@ class Verdict(StrEnum):
 
 class Affected(BaseModel):
     """A device that an incident concerns, with the reasons in words, the hints its evidence gives of its role, and when
-    the newest alert that bears it was created.
+    the newest alert that holds something against it was created.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -84,7 +84,8 @@ class Rows(Protocol):
     """Rows in partitions, with conditional writes and batches.
 
     Partition and key are 1 to 512 characters of `A-Za-z0-9 .:_~-`; anything else raises ValueError before any call.
-    A text may be up to 900,000 characters.
+    A text may be up to 500,000 UTF-16 units (an emoji counts as two), all texts of one commit together up to 4,000,000
+    bytes of JSON; more raises ValueError.
     """
 
     def get(self, partition: str, key: str) -> Row | None:

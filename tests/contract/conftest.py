@@ -35,6 +35,7 @@ class FaultyTransport(HttpTransport[HttpRequest, HttpResponse]):
         self._fault: Fault | None = None
         self._wanted: Wanted = lambda _: False
         self._times = 0
+        self._late: list[Callable[[], HttpResponse]] = []
         self.sent: list[HttpRequest] = []
 
     def lose_answer(self, wanted: Wanted, *, meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -56,6 +57,24 @@ class FaultyTransport(HttpTransport[HttpRequest, HttpResponse]):
 
         self._arm(wanted, fault)
 
+    def delay_request(self, wanted: Wanted) -> None:
+        """Lose sight of a request, which takes effect only just before the next one that is wanted."""
+
+        def fault(send: Callable[[], HttpResponse]) -> HttpResponse:
+            self._late.append(send)
+            raise ServiceResponseError("the connection was reset")
+
+        self._arm(wanted, fault)
+
+    def answer(self, wanted: Wanted, response: HttpResponse, *, meanwhile: Callable[[], object]) -> None:
+        """Give an answer that Azurite would not give, to a request that is not sent."""
+
+        def fault(_send: Callable[[], HttpResponse]) -> HttpResponse:
+            meanwhile()
+            return response
+
+        self._arm(wanted, fault)
+
     def refuse_connection(self, wanted: Wanted, *, times: int = 1) -> None:
         """Fail before anything is sent, so many times."""
 
@@ -71,7 +90,10 @@ class FaultyTransport(HttpTransport[HttpRequest, HttpResponse]):
 
     def send(self, request: HttpRequest, **kwargs: object) -> HttpResponse:
         self.sent.append(request)
-        if self._fault is None or not self._times or not self._wanted(request):
+        wanted = self._wanted(request)
+        while wanted and self._late:
+            assert self._late.pop()().status_code < 400
+        if self._fault is None or not self._times or not wanted:
             return self._inner.send(request, **kwargs)
         self._times -= 1
         return self._fault(lambda: self._inner.send(request, **kwargs))
@@ -79,7 +101,7 @@ class FaultyTransport(HttpTransport[HttpRequest, HttpResponse]):
     @property
     def pending(self) -> bool:
         """Whether the fault is still to come: a test in which nothing failed shows nothing."""
-        return self._times > 0
+        return self._times > 0 or bool(self._late)
 
     def sleep(self, _duration: float) -> None:
         """Do not wait: the wire is well again at once."""

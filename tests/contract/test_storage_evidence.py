@@ -166,6 +166,25 @@ def test_many_blocks_are_put_together_in_order(connection: Connection, name: str
         assert b"".join(evidence.read(f"{name}/{in_flight}")) == data
 
 
+def test_two_writers_never_mix_their_blocks(connection: Connection, name: str) -> None:
+    """Another stages as many blocks under the same name, while we stage ours, and then breaks off."""
+    evidence = small_blocks(connection, in_flight=1)
+
+    def theirs() -> Iterator[bytes]:
+        yield b"THEIRS THEIRS"
+        raise ConnectionResetError
+
+    def ours() -> Iterator[bytes]:
+        yield b"ours ours"
+        with pytest.raises(ConnectionResetError):
+            evidence.write_once(name, theirs(), media_type=TEXT, metadata={})
+        yield b" ours"
+
+    stored = evidence.write_once(name, ours(), media_type=TEXT, metadata={})
+    assert stored.sha256 == sha256(b"ours ours ours")
+    assert b"".join(evidence.read(name)) == b"ours ours ours"
+
+
 def test_a_block_that_cannot_be_sent_commits_nothing(faulty: Faulty, name: str) -> None:
     """Save where the next try of the same block goes through."""
     evidence = small_blocks(faulty.connection)

@@ -26,6 +26,19 @@ from shared.storage.failures import Unsent, translate, translated
 from shared.storage.interface import Conflict
 
 
+def response(
+    status: int, code: str = "", *, headers: Mapping[str, str] | None = None, body: str = ""
+) -> RequestsTransportResponse:
+    """Such an answer."""
+    internal = requests.Response()
+    internal.status_code = status
+    internal._content = body.encode()
+    internal.headers["x-ms-request-id"] = "r-1"
+    internal.headers.update({"x-ms-error-code": code} if code else {})
+    internal.headers.update(headers or {})
+    return RequestsTransportResponse(HttpRequest("GET", "https://acc.example"), internal)
+
+
 def answered(
     status: int,
     code: str = "",
@@ -35,14 +48,7 @@ def answered(
     body: str = "",
 ) -> HttpResponseError:
     """What the SDK raises for such an answer."""
-    internal = requests.Response()
-    internal.status_code = status
-    internal._content = body.encode()
-    internal.headers["x-ms-request-id"] = "r-1"
-    internal.headers.update({"x-ms-error-code": code} if code else {})
-    internal.headers.update(headers or {})
-    response = RequestsTransportResponse(HttpRequest("GET", "https://acc.example"), internal)
-    return kind("The string to sign was: secret", response=response)
+    return kind("The string to sign was: secret", response=response(status, code, headers=headers, body=body))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from shared.storage.failures import Unsent
 from shared.storage.interface import Change, Conflict, Delete, Insert, Put, Replace, Rows, Stored
 from shared.storage.tables import TableRows
 from tests.contract.conftest import CONTAINER, TABLE, Faulty
+from tests.contract.test_storage_failures import response
 
 TEXT = "text/plain"
+FAULTS = ("lose_answer", "lose_request", "refuse_connection")
 
 
 def is_write(request: HttpRequest) -> bool:
@@ -52,8 +54,8 @@ def prepared(rows: Rows, partition: str) -> list[Change]:
     ]
 
 
-@pytest.mark.parametrize("kind", ["lose_answer", "lose_request", "refuse_connection"])
-@pytest.mark.parametrize("which", [slice(0, 1), slice(1, 2), slice(2, 3), slice(0, 5), slice(4, 5)])
+@pytest.mark.parametrize("kind", [*FAULTS, "delay_request"])
+@pytest.mark.parametrize("which", [slice(0, 1), slice(1, 2), slice(0, 5), slice(2, 3), slice(4, 5)])
 def test_a_commit_gets_through_a_broken_wire(faulty: Faulty, rows: Rows, name: str, which: slice, kind: str) -> None:
     """Insert, replace, put, all kinds together and an unconditional delete: made once, with the right etags."""
     changes = prepared(rows, name)[which]
@@ -114,7 +116,7 @@ def test_a_conflict_on_a_sound_wire_is_a_conflict(faulty: Faulty, rows: Rows, na
         rows.commit(name, [Insert("k", "")])
 
 
-@pytest.mark.parametrize("kind", ["lose_answer", "lose_request", "refuse_connection"])
+@pytest.mark.parametrize("kind", FAULTS)
 def test_a_read_is_repeated(faulty: Faulty, rows: Rows, name: str, kind: str) -> None:
     rows.commit(name, [Insert("k", "v")])
     getattr(faulty.transport, kind)(is_read)
@@ -123,7 +125,7 @@ def test_a_read_is_repeated(faulty: Faulty, rows: Rows, name: str, kind: str) ->
     assert row.text == "v"
 
 
-@pytest.mark.parametrize("kind", ["lose_answer", "lose_request", "refuse_connection"])
+@pytest.mark.parametrize("kind", [*FAULTS, "delay_request"])
 def test_a_document_is_created_through_a_broken_wire(faulty: Faulty, name: str, kind: str) -> None:
     """And whoever created it is told so."""
     documents = faulty.connection.documents(CONTAINER)
@@ -140,7 +142,7 @@ def test_a_document_of_another_is_never_taken_for_ours(faulty: Faulty, name: str
     assert documents.create(name, b"same") is False
 
 
-@pytest.mark.parametrize("kind", ["lose_answer", "lose_request", "refuse_connection"])
+@pytest.mark.parametrize("kind", [*FAULTS, "delay_request"])
 def test_an_object_is_committed_through_a_broken_wire(faulty: Faulty, name: str, kind: str) -> None:
     """And whoever committed it is told so."""
     evidence = faulty.connection.evidence(CONTAINER)
@@ -159,6 +161,19 @@ def test_an_object_of_another_is_never_taken_for_ours(faulty: Faulty, name: str)
 
     faulty.transport.lose_request(is_commit, meanwhile=write)
     assert write().created is False
+
+
+def test_blocks_thrown_away_by_the_commit_of_another_mean_a_taken_name(faulty: Faulty, name: str) -> None:
+    """The documented answer (synthetic: Azurite looks at the condition first)."""
+    evidence = faulty.connection.evidence(CONTAINER)
+
+    def write(data: bytes) -> Stored:
+        return evidence.write_once(name, [data], media_type=TEXT, metadata={})
+
+    gone = response(400, "InvalidBlockList")
+    faulty.transport.answer(is_commit, gone, meanwhile=lambda: write(b"theirs"))
+    assert write(b"ours").created is False
+    assert b"".join(evidence.read(name)) == b"theirs"
 
 
 def test_a_body_that_breaks_off_is_fetched_again(faulty: Faulty, name: str) -> None:

@@ -127,10 +127,10 @@ class Platform:
             raise
         except _RAISED as error:
             self._failed(f"{queue} {message.text} on {instance.process.name}: {error!r}")
-            self._again(queue, message)
+            self._clockwork.after(0.0, lambda: self._again(queue, message))
             return
         if self._clockwork.random.random() > 0.01:  # now and then the deletion is lost: the message comes again
-            self._queues.delete(queue, message)
+            self._clockwork.after(0.0, lambda: self._queues.delete(queue, message))
 
     def _again(self, queue: str, message: Message) -> None:
         """Deliver a failed message once more, or put it where nobody handles it."""

@@ -1,0 +1,231 @@
+"""What must always hold: each invariant is a function, and its docstring the sentence that it checks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from local.tenant import package
+from responders._governor import LEASE
+from responders._notices import digest_of
+from shared.models.action import State
+from shared.models.incident import Incident
+from tests.simulation.tenant_life import PROTECTED_TAG
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tests.simulation.world import World
+
+Invariant = Callable[["World"], Iterator[str]]
+_SKEW = timedelta(seconds=1)
+
+
+def assessed_at_its_last_version(world: World) -> Iterator[str]:
+    """Every incident that Graph shows is assessed at its last version."""
+    for incident in world.record.unassessed():
+        yield f"incident {incident}"
+
+
+def ends_or_waits(world: World) -> Iterator[str]:
+    """Every planned action ends final, refused or waiting for a person, within the stated time after the trouble."""
+    for action in world.record.actions():
+        if not action.state.settled:
+            yield f"{action.key} is {action.state}: {action.detail}"
+
+
+def never_two_isolates(world: World) -> Iterator[str]:
+    """An isolation of ours never meets another one of ours, pending or effective, on a device."""
+    for effect in world.record.effects:
+        if effect.kind == "Isolate" and ("PublicApi" in effect.rivals or effect.isolated_by_us):
+            yield f"{effect.device[:8]} at {effect.at}: {effect.comment}"
+
+
+def protected_is_never_isolated(world: World) -> Iterator[str]:
+    """No device is isolated that carried a protecting tag for longer than the details of a device count as fresh."""
+    for effect in world.record.effects:
+        if effect.kind == "Isolate" and PROTECTED_TAG in effect.tags and world.life.tagged_long(effect.device, effect.at):
+            yield f"{effect.device[:8]} at {effect.at}"
+
+
+def no_more_than_the_caps(world: World) -> Iterator[str]:
+    """No cap is exceeded, whatever runs at once: per incident, hour and day, nor the share of the fleet held."""
+    caps = next(iter(world.settings.values())).ISOLATION_CAPS
+    ours = [effect for effect in world.record.effects if effect.kind == "Isolate"]
+    incidents: dict[str, set[str]] = defaultdict(set)
+    for action in world.record.actions():
+        sent = action.attempt and action.machine_action and not action.foreign and not action.joined
+        if action.responder == "isolate" and sent and action.state in {State.SUCCEEDED, State.ACCEPTED}:
+            incidents[action.incident].add(action.device)
+    for incident, devices in incidents.items():
+        if len(devices) > caps.per_incident:
+            yield f"incident {incident}: {len(devices)} devices"
+    for limit, window in ((caps.per_hour, timedelta(hours=1)), (caps.per_day, timedelta(days=1))):
+        for last in ours:
+            goals = {_goal(each.comment) for each in ours if last.at - window + _SKEW * 70 < each.at <= last.at}
+            if len(goals) > limit:
+                yield f"{len(goals)} isolations within {window} up to {last.at}"
+    share = max(1, int(60 * caps.fleet_share))
+    for effect in ours:
+        if effect.held > share:
+            yield f"{effect.held} devices held at {effect.at}, allowed {share}"
+
+
+def _goal(comment: str) -> str:
+    return comment.rpartition("/")[0]
+
+
+def nothing_in_observe(world: World) -> Iterator[str]:
+    """An instance that observes touches no device."""
+    for effect in world.record.effects:
+        if effect.mode != "respond":
+            yield f"{effect.kind} on {effect.device[:8]} at {effect.at}"
+
+
+def no_backlog_by_a_switch(world: World) -> Iterator[str]:
+    """What was judged while observing is not contained by the switch to respond, without something new."""
+    for (incident, device), (severity, alert) in world.record.observed.items():
+        raw = world.tenant.incidents.raw(incident)
+        if str(raw["severity"]) != severity or str(Incident.model_validate(raw).newest_alert) != alert:
+            continue
+        since = next(at for at, mode in world.record.switches if mode == "respond")
+        for effect in world.record.effects:
+            if effect.kind == "Isolate" and effect.device == device and f"incident {incident}." in effect.comment:
+                if effect.at > since and not world.record.rows_before(incident, device, since):
+                    yield f"incident {incident}, device {device[:8]} at {effect.at}"
+
+
+def no_documented_rate_exceeded(world: World) -> Iterator[str]:
+    """No API is called more often than documented, in any window, by all instances together."""
+    settings = next(iter(world.settings.values()))
+    by_api: dict[str, list[datetime]] = defaultdict(list)
+    for at, api, _ in world.record.calls:
+        by_api[api].append(at)
+    for api, times in by_api.items():
+        times.sort()
+        for limit, seconds in settings.rate(api):
+            for first, last in zip(times, times[limit:], strict=False):
+                if (last - first).total_seconds() < seconds:
+                    yield f"{api}: more than {limit} calls within {seconds} s up to {last}"
+                    break
+
+
+def no_retry_before_retry_after(world: World) -> Iterator[str]:
+    """After a 429 nobody calls that API before Retry-After is over, but for calls that were leased already."""
+    grace = timedelta(seconds=LEASE + 1)
+    for at, api, wait in world.record.throttles:
+        until = at + timedelta(seconds=wait) - _SKEW
+        for called, other, process in world.record.calls:
+            if other == api and at + grace < called < until:
+                yield f"{api} at {called} by {process}, refused at {at} for {wait} s"
+
+
+def containment_goes_first(world: World) -> Iterator[str]:
+    """A device's package is not asked for while an isolation planned for it is still to be sent."""
+    for effect in world.record.effects:
+        if effect.kind == "CollectInvestigationPackage":
+            incident = effect.comment.partition("incident ")[2].partition(".")[0]
+            for key in effect.waiting:
+                if key.startswith(f"action:{incident}:") and not world.record.patience_over(key, effect.at):
+                    yield f"{effect.device[:8]} at {effect.at}: {key}"
+
+
+def archived_whole_and_once(world: World) -> Iterator[str]:
+    """Every archived artefact is whole, is what Defender handed out, and its hash is right."""
+    for name, (stored, data) in world.evidence.stored.items():
+        if hashlib.sha256(data).hexdigest() != stored.sha256 or len(data) != stored.size:
+            yield f"{name}: hash or size"
+    for action in world.record.actions():
+        if action.responder != "collect_package" or action.state not in {State.SUCCEEDED, State.ELSEWHERE}:
+            continue
+        if not action.artefacts:
+            yield f"{action.key}: done without artefacts"
+        for artefact in action.artefacts:
+            stored = world.evidence.stored.get(artefact.name)
+            if stored is None or stored[0].sha256 != artefact.sha256:
+                yield f"{artefact.name}: not there, or another hash"
+        made = world.tenant.desk.one(action.machine_action, hidden=True)
+        whole = package.build(made.computer_dns_name, made.id, world.tenant.desk.progress(made).finished or made.created)
+        if action.artefacts and hashlib.sha256(whole).hexdigest() != action.artefacts[0].sha256:
+            yield f"{action.key}: not the package of {made.id}"
+
+
+def told_the_end(world: World) -> Iterator[str]:
+    """Slack was told how every incident with actions ended, as they stand now; what may be a repeat says so."""
+    messages = [message["message"] for message in world.tenant.chat.messages]
+    for state in world.record.incidents():
+        actions = [action for action in world.record.actions() if action.incident == state.id]
+        finals = [notice for notice in world.record.notices(state.id) if notice.kind == "final"]
+        if not actions or state.mode == "observe":
+            continue
+        if digest_of(actions) not in {notice.digest for notice in finals}:
+            yield f"incident {state.id}: no summary of how it stands"
+        said = [str(message["text"]) for message in messages if f"incident {state.id}," in str(message["text"])]
+        ended = [text for text in said if text.startswith("Response ended")]
+        plain = [text for text in ended if "possibly repeated" not in text]
+        sent = [notice for notice in finals if notice.channel == "slack" and notice.state == "sent"]
+        if finals and not sent and not any(notice.state == "failed" for notice in finals):
+            yield f"incident {state.id}: the summary was not sent"
+        if len(plain) > len({notice.chapter for notice in finals}):
+            yield f"incident {state.id}: {len(plain)} summaries without a word that they may be repeated"
+        if sent and not ended:
+            yield f"incident {state.id}: marked as sent, never arrived"
+
+
+def nothing_announced_early(world: World) -> Iterator[str]:
+    """Nothing is announced as contained before Defender says that it succeeded."""
+    desk = world.tenant.desk
+    for message in world.tenant.chat.messages:
+        text = str(message["message"]["text"])
+        if not text.startswith("Contained"):
+            continue
+        incident = text.partition("incident ")[2].partition(",")[0]
+        devices = {action.device for action in world.record.actions() if action.incident == incident}
+        done = [
+            desk.progress(each).finished
+            for device in devices
+            for each in desk.of(device)
+            if each.kind == "Isolate" and desk.progress(each).status == "Succeeded"
+        ]
+        if not any(moment and moment.isoformat() <= _moment(message) for moment in done):
+            yield f"incident {incident} at {message['time']}"
+
+
+def _moment(message: dict[str, Any]) -> str:
+    return str(message["time"]).replace("Z", "+00:00")
+
+
+def every_dead_letter_is_kept(world: World) -> Iterator[str]:
+    """Whatever became poison is in the ledger."""
+    for queue in list(world.queues._queues):
+        if queue.endswith("-poison") and world.queues.waiting(queue):
+            yield f"{queue}: {len(world.queues.waiting(queue))} left"
+
+
+def a_persons_release_stands(world: World) -> Iterator[str]:
+    """A device that a person released is not isolated by us again without an alert created since."""
+    for effect in world.record.effects:
+        if effect.kind == "Isolate" and effect.stands_released:
+            yield f"{effect.device[:8]} at {effect.at}"
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    assessed_at_its_last_version,
+    ends_or_waits,
+    never_two_isolates,
+    protected_is_never_isolated,
+    no_more_than_the_caps,
+    nothing_in_observe,
+    no_backlog_by_a_switch,
+    no_documented_rate_exceeded,
+    no_retry_before_retry_after,
+    containment_goes_first,
+    archived_whole_and_once,
+    told_the_end,
+    nothing_announced_early,
+    every_dead_letter_is_kept,
+    a_persons_release_stands,
+)

@@ -1,0 +1,172 @@
+"""What happens in the tenant meanwhile: incidents appear and change, people act, devices go and come back.
+
+Synthetic throughout: shapes after the facts on Graph incidents and Defender machine actions.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from local.tenant.evidence import device_evidence, file_evidence, process_evidence
+from local.tenant.samples import fleet, fleet_id
+from local.tenant.wire import ApiError
+from responders._dispatch import FACTS_FRESH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from local.tenant.model import Tenant
+    from tests.simulation.clockwork import Clockwork
+
+Json = dict[str, Any]
+FLEET = 60
+ATTACKED = range(2, 14)
+"""Places in the fleet of the workstations that incidents are about; 0 is the domain controller."""
+
+PROTECTED = 3
+"""The place of the device that the settings protect, by tag."""
+
+PROTECTED_TAG = "Payroll"
+
+
+class TenantLife:
+    """The seeded life of a tenant during the first `span` seconds of a history."""
+
+    def __init__(self, clockwork: Clockwork, tenant: Tenant, span: float, *, people: bool) -> None:
+        """With `people`, analysts act in the portal too."""
+        self._clockwork = clockwork
+        self._random = clockwork.random
+        self._tenant = tenant
+        self._numbers = iter(range(1001, 9999))
+        self.incidents: list[str] = []
+        self._tagged: dict[str, datetime] = {}
+        for machine in fleet(FLEET, seen=clockwork.now()):
+            tenant.fleet.put(machine)
+        self._tag(PROTECTED, PROTECTED_TAG)
+        happenings: list[Callable[[], None]] = [self._incident] * 5 + [self._grow] * 4 + [self._change] * 2
+        happenings += [self._away, self._resolve, self._reclassify, self._merge]
+        if people:
+            happenings += [self._person_isolates, self._person_releases, self._person_cancels] * 2
+            happenings += [self._person_collects, self._person_tags]
+        clockwork.after(self._random.uniform(1, 60), self._incident)
+        for _ in range(self._random.randint(4, 14)):
+            clockwork.after(self._random.uniform(15, span), self._random.choice(happenings))
+
+    def quiet(self) -> None:
+        """Let every device return and every action of other people come to its end."""
+        now = self._clockwork.now()
+        for place in range(FLEET):
+            self._tenant.fleet.one(fleet_id(place)).presence.set(now, online=True)
+        for action in self._tenant.desk.everything():
+            if action.source == "Portal" and not self._tenant.desk.progress(action).final:
+                self._tenant.desk.force(action.id, "Succeeded")
+
+    def _device(self) -> str:
+        return fleet_id(self._random.choice(ATTACKED))
+
+    def _incident(self) -> None:
+        incident = str(next(self._numbers))
+        now = self._clockwork.now()
+        severity = self._random.choice(["high", "high", "medium", "low", "informational", "unknown"])
+        raw: Json = {
+            "id": incident,
+            "displayName": f"Synthetic incident {incident}",
+            "severity": severity,
+            "createdDateTime": now.isoformat(),
+            "alerts": [self._alert(severity) for _ in range(self._random.randint(1, 2))],
+        }
+        self._tenant.incidents.put(raw, visible_in=self._random.choice([0, 0, 0, 5, 40]))
+        self.incidents.append(incident)
+        self._clockwork.note(f"incident {incident} appears, {severity}")
+
+    def _alert(self, severity: str) -> Json:
+        now = self._clockwork.now()
+        handled = self._random.random() < 0.15
+        verdict = self._random.choice(["malicious", "suspicious", "unknown"])
+        remediation = "remediated" if handled else self._random.choice(["active", "none"])
+        evidence: list[Json] = [device_evidence(fleet_id(0), now, roles=["scanned"])]
+        for device in {self._device() for _ in range(self._random.choice([1, 1, 1, 2, 3, 8]))}:
+            evidence.append(device_evidence(device, now, roles=self._random.choice([["compromised"], ["contextual"]])))
+            evidence.append(process_evidence(device, now, verdict=verdict, remediation=remediation))
+            evidence.append(file_evidence(device, now, verdict=verdict, remediation=remediation))
+        return {
+            "title": "Synthetic alert",
+            "severity": severity,
+            "status": "resolved" if handled else "new",
+            "createdDateTime": now.isoformat(),
+            "evidence": evidence,
+        }
+
+    def _change_one(self, members: Json, what: str) -> None:
+        if self.incidents:
+            incident = self._random.choice(self.incidents)
+            self._tenant.incidents.change(incident, members)
+            self._clockwork.note(f"incident {incident}: {what}")
+
+    def _grow(self) -> None:
+        self._change_one({"alerts": [self._alert(self._random.choice(["high", "medium", "low"]))]}, "a new alert")
+
+    def _change(self) -> None:
+        severity = self._random.choice(["low", "medium", "high"])
+        self._change_one({"severity": severity}, f"severity {severity}")
+
+    def _resolve(self) -> None:
+        self._change_one({"status": "resolved"}, "resolved")
+
+    def _reclassify(self) -> None:
+        self._change_one({"classification": "falsePositive", "status": "resolved"}, "false positive")
+
+    def _merge(self) -> None:
+        if len(self.incidents) > 1:
+            source, into = self._random.sample(self.incidents, 2)
+            self._tenant.incidents.merge(source, into)
+            self._clockwork.note(f"incident {source} is merged into {into}")
+
+    def _away(self) -> None:
+        device = self._device()
+        machine = self._tenant.fleet.one(device)
+        machine.presence.set(self._clockwork.now(), online=False)
+        self._clockwork.note(f"device {device[:8]} is away")
+        self._clockwork.after(
+            self._random.uniform(30, 1200), lambda: machine.presence.set(self._clockwork.now(), online=True)
+        )
+
+    def _tag(self, place: int, tag: str) -> None:
+        shown = self._tenant.fleet.one(fleet_id(place)).shown
+        shown["machineTags"] = [*shown["machineTags"], tag]
+        self._tagged.setdefault(fleet_id(place), self._clockwork.now())
+
+    def tagged_long(self, device: str, at: datetime) -> bool:
+        """Whether a device was protected already when its details were last to be read before `at`."""
+        return at - self._tagged[device] > FACTS_FRESH + timedelta(seconds=75)
+
+    def _person(self, what: str, device: str) -> None:
+        try:
+            self._tenant.person_orders(what, device)
+        except ApiError:
+            return
+        self._clockwork.note(f"a person: {what} {device[:8]}")
+
+    def _person_isolates(self) -> None:
+        self._person("isolate", self._device())
+
+    def _person_releases(self) -> None:
+        isolated = [fleet_id(place) for place in ATTACKED if self._tenant.desk.isolated(fleet_id(place))]
+        self._person("unisolate", self._random.choice(isolated) if isolated else self._device())
+
+    def _person_collects(self) -> None:
+        self._person("collectInvestigationPackage", self._device())
+
+    def _person_cancels(self) -> None:
+        running = [each for each in self._tenant.desk.everything() if not self._tenant.desk.progress(each).final]
+        if running:
+            action = self._random.choice(running)
+            self._tenant.person_cancels(action.id)
+            self._clockwork.note(f"a person cancels {action.kind} on {action.machine_id[:8]}")
+
+    def _person_tags(self) -> None:
+        place = self._random.choice(ATTACKED)
+        self._tag(place, PROTECTED_TAG)
+        self._clockwork.note(f"device {fleet_id(place)[:8]} is tagged as protected")
