@@ -17,7 +17,7 @@ AZURITE := local/azurite/node_modules/.installed
 ONE_AT_A_TIME := $(shell command -v flock >/dev/null 2>&1 && echo flock --close Makefile)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup installed run host settings test check bench format lock clean
+.PHONY: help setup installed run host settings test check simulate mutate bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,12 @@ check: setup ## Lint, format, types, unit tests: what CI runs before the tests
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PYTEST) -q tests/unit $(ARGS)
+
+simulate: setup ## Play seeded histories: make simulate [SEEDS=10000] [START=0] or [REPLAY=17]
+	$(PY) -m tests.simulation --seeds $(or $(SEEDS),1000) --start $(or $(START),0) $(if $(REPLAY),--replay $(REPLAY))
+
+mutate: setup ## Break the flow on purpose, place by place, and see that a history notices
+	$(PY) -m tests.simulation.mutations
 
 bench: setup ## Measure, and print the figures
 	$(PYTEST) -s tests/bench $(ARGS)

@@ -60,7 +60,7 @@ def _write(ports: Ports, kind: str, alarm: Alarm, etag: str) -> None:
 
 def _tell(ports: Ports, kind: str, text: str) -> bool:
     """Post to every channel; whether every one that works at all has it."""
-    message = Message(ALARM, "none", f"Bulkhead itself: {kind}", 0, "", (Line("What", text),))
+    message = Message(ALARM, "none", f"Bulkhead itself: {kind}", 0, observed=False, lines=(Line("What", text),))
     reached = True
     for name, chat in ports.chats.items():
         try:

@@ -189,7 +189,7 @@ def _slot_changes(ports: Ports, to: Action) -> list[Change]:
     if not (to.foreign or to.state.settled):
         return []
     changes: list[Change] = [Delete(key, slot.etag)]
-    if to.foreign or not (to.machine_action or to.ended):
+    if not to.ended and (to.foreign or not to.machine_action):
         caps = ports.ledger.caps()
         left = tuple(spent for spent in caps.value.sent if spent.id != to.id)
         if len(left) != len(caps.value.sent):

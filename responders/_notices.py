@@ -24,6 +24,9 @@ GRACE = timedelta(seconds=60)
 """How long *contained* waits for further devices once the first is contained."""
 
 STARTED, CONTAINED, UNSURE, FINAL, ALARM = "started", "contained", "unsure", "final", "alarm"
+EVIDENCE = "Evidence"
+"""The label of where something lies."""
+
 SEVERITY_NAMES = ("unknown", "informational", "low", "medium", "high")
 _TOLD = 20
 
@@ -38,13 +41,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is told, before any channel gives it its form. `severity` is a rank; `links` are label and address."""
+    """What is told, before any channel gives it its form. `severity` is a rank; `links` are label and address; `observed`
+    says that nothing was touched.
+    """
 
     kind: str
     incident: str
     title: str
     severity: int
-    mode: str
+    observed: bool
     lines: tuple[Line, ...]
     links: tuple[tuple[str, str], ...] = ()
     repeat: bool = False
@@ -116,7 +121,8 @@ def compose(
     if kind in {STARTED, FINAL}:
         lines.append(Line("Verdict", state.verdict))
         lines += [Line("Why", reason) for reason in state.reasons[:6]]
-    for action in actions[:_TOLD]:
+    # where not all have room, those that need a person have it
+    for action in sorted(actions, key=lambda each: len(actions) > _TOLD and not each.todo)[:_TOLD]:
         lines.append(Line(f"{_what(action)}", _how(action)))
         if action.todo and kind == FINAL:
             lines.append(Line("What you should do", action.todo))
@@ -133,7 +139,7 @@ def compose(
         incident=state.id,
         title=state.title or "(no title)",
         severity=state.severity,
-        mode=state.mode,
+        observed=state.mode == "observe" and not any(action.attempt for action in actions),
         lines=tuple(lines),
         links=tuple(links),
         repeat=repeat,
@@ -166,4 +172,4 @@ def _times(state: IncidentState, actions: Sequence[Action]) -> list[Line]:
 
 def _evidence(actions: Sequence[Action]) -> list[Line]:
     kept = [artefact for action in actions for artefact in action.artefacts if "/data/incident/" not in artefact.name]
-    return [Line("Evidence", f"{each.name} ({each.size:,} bytes, SHA-256 {each.sha256})") for each in kept[:_TOLD]]
+    return [Line(EVIDENCE, f"{each.name} ({each.size:,} bytes, SHA-256 {each.sha256})") for each in kept[:_TOLD]]

@@ -41,7 +41,7 @@ def accepted(action: Action, made: MachineAction, now: datetime, *, foreign: boo
         due=now + LOOK_YOUNG,
         machine_action=made.id,
         foreign=foreign,
-        accepted_at=action.accepted_at or now,
+        accepted_at=now,
         detail=f"through {made.requestor or 'somebody else'}" if foreign else "",
         todo="",
         doubtful=False,
@@ -83,7 +83,8 @@ def _succeeded(action: Action, responder: Responder, now: datetime) -> Action:
 
 def _ended_badly(action: Action, seen: MachineAction, now: datetime) -> Action:
     what = "failed on the device" if seen.status == "failed" else "was not done in time"
-    return ended(action, f"{what}{f' (error {seen.error:#x})' if seen.error > 0 else ''}", now)
+    result = f" (error {seen.error & 0xFFFFFFFF:#010x})" if seen.error else ""  # an HRESULT: failures are negative
+    return ended(action, f"{what}{result}", now)
 
 
 def ended(action: Action, detail: str, now: datetime) -> Action:

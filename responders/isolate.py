@@ -42,7 +42,7 @@ class Isolate:
     def standing(  # noqa: PLR0911 - one standing after the other, the strongest first
         self, action: Action, listed: Sequence[MachineAction], own: str, ours: str
     ) -> Standing:
-        """See `Responder.standing`. A person's release stands until an alert created after it."""
+        """See `Responder.standing`. A person's release stands until an alert on the device created after it."""
         mine = adopted(action, listed, own)
         if mine:
             return Ours(mine)
@@ -74,5 +74,5 @@ RESPONDER = Isolate()
 
 
 def _alert_after(action: Action, release: MachineAction) -> bool:
-    when = release.created
-    return bool(when and action.newest_alert and action.newest_alert > when)
+    alert = action.device_alert or action.newest_alert
+    return bool(release.created and alert and alert > release.created)

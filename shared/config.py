@@ -47,6 +47,7 @@ DEFAULT_RATES = {
 
 _WINDOWS = {"s": 1, "min": 60, "h": 3600}
 _RATE = re.compile(r"(\d+)/(s|min|h)")
+_HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _CRON_FIELDS = 6
 
 
@@ -66,6 +67,26 @@ def _json(value: object) -> object:
         return json.loads(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"not valid JSON ({error.msg} at column {error.colno})") from None
+
+
+def _rate_limits(value: object) -> object:
+    written = _json(value)
+    if not isinstance(written, dict):
+        raise ValueError('needs a JSON object, for example {"package_uri": "2/min,120/h"}')  # noqa: TRY004 - pydantic asks for it
+    problems = [
+        f"unknown key {key}; known are {', '.join(DEFAULT_RATES)}" for key in sorted(set(written) - set(DEFAULT_RATES))
+    ]
+    for key, rate in written.items():
+        if isinstance(rate, str):
+            try:
+                parse_rate(rate)
+            except ValueError as error:
+                problems.append(f"{key}: {error}")
+        elif not isinstance(rate, int) or isinstance(rate, bool) or rate < 1:
+            problems.append(f"{key}: {rate!r} is neither a rate like 2/min,120/h nor a number from 1 on")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return written
 
 
 class _Strict(BaseModel):
@@ -118,7 +139,7 @@ class Settings(_Strict):
     WATCH_SCHEDULE: str = "*/10 * * * * *"
     FOLLOW_SCHEDULE: str = "*/10 * * * * *"
     HOUSEKEEPING_SCHEDULE: str = "0 7 * * * *"
-    RATE_LIMITS: Annotated[dict[str, int | str], BeforeValidator(_json)] = Field(default_factory=dict)
+    RATE_LIMITS: Annotated[dict[str, int | str], BeforeValidator(_rate_limits)] = Field(default_factory=dict)
     ISOLATION_CAPS: Annotated[Caps, BeforeValidator(_json)] = Caps()
     PROTECTED: Annotated[Protected, BeforeValidator(_json)] = Protected()
     WATCH_FROM: datetime | None = None
@@ -151,19 +172,17 @@ class Settings(_Strict):
     @classmethod
     def _https(cls, value: str) -> str:
         parts = urlsplit(value)
-        if value and not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        if value and not (secure and parts.hostname):
             raise ValueError("must be an https URL (plain http is for loopback only)")
         return value.rstrip("/")
 
-    @field_validator("RATE_LIMITS")
+    @field_validator("DOWNLOAD_HOSTS")
     @classmethod
-    def _rates(cls, value: dict[str, int | str]) -> dict[str, int | str]:
-        unknown = sorted(set(value) - set(DEFAULT_RATES))
-        if unknown:
-            raise ValueError(f"unknown keys {', '.join(unknown)}; known are {', '.join(DEFAULT_RATES)}")
-        for written in value.values():
-            if isinstance(written, str):
-                parse_rate(written)
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wide = [host for host in value if not _HOST.fullmatch(host)]
+        if wide:
+            raise ValueError(f"{', '.join(map(repr, wide))}: give whole host names, or suffixes of at least two labels")
         return value
 
     @field_validator("WATCH_FROM")
@@ -237,10 +256,24 @@ def _deployment(environment: Mapping[str, str]) -> str:
     return site or "local"
 
 
+_ADVICE = {
+    "time_delta": "needs an ISO 8601 duration, for example PT2H",
+    "datetime": "needs an ISO 8601 instant, for example 2026-08-20T10:00:00Z",
+    "tuple_type": 'needs a JSON list, for example ["a", "b"]',
+    "model": 'needs a JSON object, for example {"per_hour": 10} or {"names": ["dc01"]}',
+    "extra_forbidden": f"unknown key; known are {', '.join(Caps.model_fields)} of ISOLATION_CAPS and"
+    f" {', '.join(Protected.model_fields)} of PROTECTED",
+    "string_pattern": "needs 1 to 40 letters, digits and hyphens, and no hyphen first",
+}
+"""What to do about an error of pydantic's, by the start of its type, where its own words leave that open."""
+
+
 def _problem(error: Mapping[str, object]) -> str:
     where = error.get("loc")
     name = ".".join(str(part) for part in where) if isinstance(where, tuple) else ""
-    message = str(error.get("msg", "")).removeprefix("Value error, ")
+    kind = str(error.get("type", ""))
+    message = next((said for start, said in _ADVICE.items() if kind.startswith(start)), str(error.get("msg", "")))
+    message = message.removeprefix("Value error, ")
     return f"{name}: {message}" if name else message
 
 

@@ -97,20 +97,26 @@ def _moved(value: Any, by: timedelta) -> Any:  # noqa: ANN401 - JSON
     return value
 
 
+def _dicts(value: object) -> list[Json]:
+    """The objects of a list, where it is one: what was exported may hold nulls."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def _machines(raw: Json) -> Iterator[Json]:
     """The machines that an incident names, as its evidence describes them."""
     known: set[str] = set()
-    evidence = [item for alert in raw.get("alerts") or [] for item in alert.get("evidence") or []]
+    evidence = [item for alert in _dicts(raw.get("alerts")) for item in _dicts(alert.get("evidence"))]
     for item in sorted(evidence, key=lambda each: "deviceEvidence" not in str(each.get("@odata.type"))):
         device = item.get("mdeDeviceId")
         if not isinstance(device, str) or not device or device in known:
             continue
         known.add(device)
-        machine: Json = {"id": device, "computerDnsName": item.get("deviceDnsName") or f"device-{device[:8]}"}
+        name, tags = item.get("deviceDnsName"), item.get("tags")
+        named = name if isinstance(name, str) and name else f"device-{device[:8]}"
+        machine: Json = {"id": device, "computerDnsName": named, "machineTags": tags if isinstance(tags, list) else []}
         machine |= {
-            name: item[source]
-            for name, source in (("osPlatform", "osPlatform"), ("version", "version"), ("osBuild", "osBuild"))
+            member: item[source]
+            for member, source in (("osPlatform", "osPlatform"), ("version", "version"), ("osBuild", "osBuild"))
             if item.get(source)
         }
-        machine["machineTags"] = list(item.get("tags") or [])
         yield machine

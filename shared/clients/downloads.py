@@ -48,11 +48,12 @@ class LinkDownloads:
         return Download(_whole(response, known), known)
 
     def _get(self, link: str) -> requests.Response:
+        url = ""
         for _ in range(_REDIRECTS + 1):
-            link = self._checked(link)
+            url = self._checked(url, link)
             try:
                 response = self._http.get(
-                    link,
+                    url,
                     stream=True,
                     allow_redirects=False,
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
@@ -62,14 +63,16 @@ class LinkDownloads:
                 raise Transient(f"download: {type(error).__name__}") from error
             if not response.is_redirect:
                 return response
-            link = urljoin(link, response.headers["Location"])
+            link = response.headers["Location"]
             response.close()
         raise Forbidden("the download link redirects too often")
 
-    def _checked(self, link: str) -> str:
-        """The link as it goes out: parsers differ over backslashes, so what is checked is what is sent."""
+    def _checked(self, start: str, link: str) -> str:
+        """The link, seen from `start`, as it goes out: parsers differ over backslashes, so what is checked is what is
+        sent.
+        """
         try:
-            url = requests.Request("GET", link).prepare().url or ""
+            url = requests.Request("GET", urljoin(start, link)).prepare().url or ""
             parts = urlsplit(url)
             host = (parts.hostname or "").lower()
         except ValueError:

@@ -37,9 +37,16 @@ _BAD_REQUEST, _UNAUTHORISED, _FORBIDDEN, _MISSING = 400, 401, 403, 404
 _TIMED_OUT, _CONFLICT, _TOO_EARLY, _TOO_MANY, _BROKEN = 408, 409, 425, 429, 500
 
 
+class _Session(requests.Session):
+    """Looks at no redirect: the library would work out the next request, and raise where that makes no sense."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None, wherever it leads."""
+
+
 def session() -> requests.Session:
-    """A session that repeats safe calls twice when the connection fails, and nothing else."""
-    made = requests.Session()
+    """A session that repeats safe calls twice when the connection fails, and nothing else. It follows no redirect."""
+    made = _Session()
     retry = Retry(
         total=2,
         status=0,

@@ -90,6 +90,16 @@ def test_what_may_pass_is_transient_unless_it_acts(stand: Stand, call: str, stat
     assert type(refused(stand, CALLS[call])) is (OutcomeUnknown if call in ACTS else Transient)
 
 
+@pytest.mark.parametrize("location", ["https://elsewhere.example/x", "/x", "https://", "//[bad/x", ""])
+@pytest.mark.parametrize("call", ["devices.machine", "incidents.comment", "devices.isolate"])
+def test_a_redirect_is_refused_wherever_it_leads(stand: Stand, call: str, location: str) -> None:
+    """The bearer stays where it was sent, and so does the call."""
+    stand.trouble("redirect", status=307, headers={"Location": location}, times=None)
+    error = refused(stand, CALLS[call])
+    assert isinstance(error, Rejected)
+    assert error.status == 307
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_every_call_goes_by_the_table(stand: Stand, call: str) -> None:
     stand.trouble("status", status=403, code="DisabledFeature")

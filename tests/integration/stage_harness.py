@@ -33,11 +33,8 @@ PATIENCE: Final = 90.0
 SOON: Final = {"pending": [0.2, 0.5], "running": [0.3, 0.8]}
 TENANT: Final[Json] = {
     "visibility_seconds": 0.3,
-    "durations": {kind: SOON for kind in ("Isolate", "Unisolate", "CollectInvestigationPackage")},
-    "rates": {
-        name: "none"
-        for name in ("incidents", "machines", "machine_actions", "isolate", "unisolate", "collect", "package_uri")
-    },
+    "durations": dict.fromkeys(("Isolate", "Unisolate", "CollectInvestigationPackage"), SOON),
+    "rates": dict.fromkeys(("incidents", "machines", "machine_actions", "isolate", "unisolate", "collect", "package_uri"), "none"),
     "slack_per_second": 0,
 }
 """Minutes become seconds, and no rate is in the way: what the rates do has tests of its own."""
@@ -128,7 +125,7 @@ class Play:
     def await_over(self, *incidents: str, seconds: float = PATIENCE) -> None:
         """Wait, by the ledger, until nothing more will happen about the incidents by itself."""
         for incident in incidents:
-            eventually(lambda it=incident: self._over(it), f"incident {incident} is over", seconds, self._story)  # type: ignore[misc]
+            eventually(lambda it=incident: self._over(it), f"incident {incident} is over", seconds, self.story)  # type: ignore[misc]
 
     def await_told(self, kind: str, *incidents: str, seconds: float = PATIENCE) -> None:
         """Wait, by the tenant alone, until the chat has heard this kind of message about every incident."""
@@ -137,7 +134,7 @@ class Play:
                 lambda it=incident: any(each.kind == kind for each in self.told(it)),  # type: ignore[misc]
                 f"{kind} is told about incident {incident}",
                 seconds,
-                self._story,
+                self.story,
             )
 
     def await_device(self, device: str, *, isolated: bool) -> None:
@@ -152,7 +149,7 @@ class Play:
                 each.state is State.SUCCEEDED or (each.state is State.FETCHING and each.detail) for each in actions
             )
 
-        eventually(ended, f"a first fetch for incident {incident}", story=self._story)
+        eventually(ended, f"a first fetch for incident {incident}", story=self.story)
 
     def hurry(self, *incidents: str) -> None:
         """Let the seconds and minutes pass that actions wait before their next try."""
@@ -164,6 +161,18 @@ class Play:
                 if tried_again or (action.state is State.FETCHING and action.detail):
                     self.ledger.move(entry, action.model_copy(update={"due": long_ago}))
 
+    def outlive(self, *incidents: str) -> None:
+        """While no host runs: let the minutes pass for which a dead one's downloads and notices are left alone."""
+        long_ago = datetime.now(UTC) - timedelta(minutes=5)
+        for incident in incidents:
+            for entry in self.ledger.open_actions(incident):
+                if entry.value.state is State.FETCHING:
+                    self.ledger.move(entry, entry.value.model_copy(update={"due": long_ago}))
+            for notice in self.ledger.notices(incident):
+                if notice.value.state == "sending":
+                    self.ledger.put_notice(incident, notice.value.model_copy(update={"since": long_ago}), notice.etag)
+                    self.ledger.remind(incident, long_ago)
+
     def _over(self, incident: str) -> bool:
         entry = self.ledger.incident(incident)
         if entry is None or entry.value.seen == self._changed.get(incident):
@@ -174,7 +183,7 @@ class Play:
         notices = [each.value for each in self.ledger.notices(incident)]
         return not actions or any(each.kind == "final" and each.digest == digest_of(actions) for each in notices)
 
-    def _story(self) -> str:
+    def story(self) -> str:
         rows = [f"{each.value.key}: {each.value.state} {each.value.detail}" for each in self.ledger.open_actions()]
         return "\n".join([*rows, *self.log().splitlines()[-30:]])
 
@@ -274,12 +283,16 @@ def fresh_timers() -> dict[str, str]:
 
 
 def eventually(
-    true: Callable[[], bool], what: str, seconds: float = PATIENCE, story: Callable[[], str] = lambda: ""
+    true: Callable[[], bool],
+    what: str,
+    seconds: float = PATIENCE,
+    story: Callable[[], str] = lambda: "",
+    pause: float = 0.3,
 ) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, f"never: {what}\n{story()}"
-        time.sleep(0.3)
+        time.sleep(pause)
 
 
 def moment(text: str) -> datetime:

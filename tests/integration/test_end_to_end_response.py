@@ -15,7 +15,7 @@ import pytest
 from local.tenant import samples
 from local.tenant.evidence import device_evidence
 from shared.models.action import State
-from tests.integration.stage_harness import Json, Play, moment, own_package, played, several
+from tests.integration.stage_harness import Json, Play, moment, own_package, played
 
 NOW = datetime.now(UTC)
 HARMFUL, HARMLESS, PROTECTED, LOW, CONTROLLER_TAG, CONTROLLER_NAME = "3001", "3002", "3003", "3004", "3005", "3006"

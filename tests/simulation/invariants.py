@@ -47,7 +47,11 @@ def never_two_isolates(world: World) -> Iterator[str]:
 def protected_is_never_isolated(world: World) -> Iterator[str]:
     """No device is isolated that carried a protecting tag for longer than the details of a device count as fresh."""
     for effect in world.record.effects:
-        if effect.kind == "Isolate" and PROTECTED_TAG in effect.tags and world.life.tagged_long(effect.device, effect.at):
+        if (
+            effect.kind == "Isolate"
+            and PROTECTED_TAG in effect.tags
+            and world.life.tagged_long(effect.device, effect.at)
+        ):
             yield f"{effect.device[:8]} at {effect.at}"
 
 
@@ -124,7 +128,7 @@ def no_retry_before_retry_after(world: World) -> Iterator[str]:
 
 
 def containment_goes_first(world: World) -> Iterator[str]:
-    """A device's package is not asked for while an isolation planned for it is still to be sent."""
+    """A device's package is not asked for while an isolation planned for it minutes before is still to be sent."""
     for effect in world.record.effects:
         if effect.kind == "CollectInvestigationPackage":
             incident = effect.comment.partition("incident ")[2].partition(".")[0]
@@ -148,7 +152,9 @@ def archived_whole_and_once(world: World) -> Iterator[str]:
             if stored is None or stored[0].sha256 != artefact.sha256:
                 yield f"{artefact.name}: not there, or another hash"
         made = world.tenant.desk.one(action.machine_action, hidden=True)
-        whole = package.build(made.computer_dns_name, made.id, world.tenant.desk.progress(made).finished or made.created)
+        whole = package.build(
+            made.computer_dns_name, made.id, world.tenant.desk.progress(made).finished or made.created
+        )
         if action.artefacts and hashlib.sha256(whole).hexdigest() != action.artefacts[0].sha256:
             yield f"{action.key}: not the package of {made.id}"
 

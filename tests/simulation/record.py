@@ -89,7 +89,9 @@ class Record:
         desk = world.tenant.desk
         action = desk.one(made, hidden=True)
         before = [each for each in desk.of(action.machine_id) if each.id != made and each.kind == action.kind]
-        effective = [each for each in desk.of(action.machine_id) if each.kind in {"Isolate", "Unisolate"} and each.id != made]
+        effective = [
+            each for each in desk.of(action.machine_id) if each.kind in {"Isolate", "Unisolate"} and each.id != made
+        ]
         done = [each for each in effective if desk.progress(each).status == "Succeeded"]
         last = max(done, key=lambda each: desk.progress(each).finished or each.created, default=None)
         self.effects.append(
@@ -102,9 +104,7 @@ class Record:
                 process=process.name,
                 mode=world.settings[process.name].RESPONSE_MODE,
                 tags=tuple(world.tenant.fleet.one(action.machine_id).shown["machineTags"]),
-                rivals=tuple(
-                    each.source for each in before if not desk.progress(each).final
-                ),
+                rivals=tuple(each.source for each in before if not desk.progress(each).final),
                 isolated=bool(last and last.kind == "Isolate"),
                 isolated_by_us=bool(last and last.kind == "Isolate" and last.source == "PublicApi"),
                 held=len({each.machine_id for each in desk.everything() if self._ours_held(each.machine_id)}),
@@ -113,6 +113,7 @@ class Record:
                     each.key
                     for each in self.open_actions()
                     if each.device == action.machine_id
+                    and world.clockwork.now() - each.created > timedelta(minutes=2)
                     and each.responder == "isolate"
                     and each.state in {State.PLANNED, State.SENDING, State.UNKNOWN}
                 ),
@@ -142,9 +143,11 @@ class Record:
         )
 
     def patience_over(self, key: str, at: datetime) -> bool:
-        """Whether the isolation with this key has waited for so long that the package no longer waits for it."""
+        """Whether what was first planned for a device and incident has waited until packages no longer wait."""
         patience = next(iter(self._world.settings.values())).COLLECT_PATIENCE
-        return any(each.key == key and at - each.created > patience - timedelta(seconds=2) for each in self.actions())
+        goal = key.split(":")[1:3]
+        begun = [each.created for each in self.actions() if [each.incident, each.device] == goal]
+        return at - min(begun) > patience - timedelta(seconds=2)
 
     def _ours_held(self, device: str) -> bool:
         desk = self._world.tenant.desk

@@ -87,7 +87,7 @@ class TenantLife:
         verdict = self._random.choice(["malicious", "suspicious", "unknown"])
         remediation = "remediated" if handled else self._random.choice(["active", "none"])
         evidence: list[Json] = [device_evidence(fleet_id(0), now, roles=["scanned"])]
-        for device in {self._device() for _ in range(self._random.choice([1, 1, 1, 2, 3, 8]))}:
+        for device in dict.fromkeys(self._device() for _ in range(self._random.choice([1, 1, 1, 2, 3, 8]))):
             evidence.append(device_evidence(device, now, roles=self._random.choice([["compromised"], ["contextual"]])))
             evidence.append(process_evidence(device, now, verdict=verdict, remediation=remediation))
             evidence.append(file_evidence(device, now, verdict=verdict, remediation=remediation))

@@ -22,6 +22,7 @@ from tests.unit.incidents import HOST1, HOST2, NOW, action, affected, assessment
 RESPONDERS: tuple[Responder, ...] = (Isolate(), CollectPackage())
 LATER = NOW + timedelta(hours=1)
 READS = 32
+NOTHING_SENT = Counts(incident=0, sent=(), held=0, fleet=1000)
 
 
 def settings(mode: str = "respond", caps: Caps | None = None, protected: Protected | None = None) -> Settings:
@@ -37,12 +38,12 @@ def settings(mode: str = "respond", caps: Caps | None = None, protected: Protect
 
 @dataclass(frozen=True)
 class World:
-    """What the incident meets. `known` answers for devices: None cannot be read; who is missing Defender does not know."""
+    """What the incident meets. `known` answers for devices: None cannot be read, a missing one is unknown."""
 
     known: Mapping[str, Machine | None] = field(default_factory=lambda: {HOST1: machine(), HOST2: machine(id=HOST2)})
     existing: Sequence[Action] = ()
     slots: Mapping[str, Slot] = field(default_factory=dict)
-    counts: Counts = Counts(incident=0, sent=(), held=0, fleet=1000)
+    counts: Counts = NOTHING_SENT
     now: datetime = NOW
 
     def facts(self, machines: Mapping[str, Machine | None], unknown: frozenset[str]) -> Facts:

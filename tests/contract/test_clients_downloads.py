@@ -1,0 +1,295 @@
+"""What `Downloads` promises, over the fake and over links of the simulated tenant."""
+
+import gzip
+import io
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from shared.clients.downloads import LinkDownloads
+from shared.clients.web import session
+from shared.errors import Forbidden, Incomplete, LinkExpired, Rejected, Throttled, Transient
+from tests.contract.test_clients_stand import KINDS, Opened, Stand, Stub, http_stand, say, stands
+
+PATH = "^/download/"
+
+
+@pytest.fixture(params=KINDS)
+def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
+    with stands(request.param) as opening:
+        yield opening
+
+
+@pytest.fixture
+def stand(opened: Opened) -> Stand:
+    return opened()
+
+
+def linked(stand: Stand) -> str:
+    """A fresh link to a finished package."""
+    return stand.devices.package_link(stand.collected())
+
+
+# what comes
+
+
+def test_a_package_arrives_whole(stand: Stand) -> None:
+    """In chunks, with the length that the server announced. No bearer went along: the link carries its own right."""
+    download = stand.downloads.open(linked(stand))
+    chunks = list(download.chunks)
+    body = b"".join(chunks)
+    assert download.length == len(body)
+    assert all(chunks)
+    assert zipfile.ZipFile(io.BytesIO(body)).testzip() is None
+    assert stand.tenant.journal.violations() == []
+
+
+def test_a_link_serves_more_than_once(stand: Stand) -> None:
+    """The same bytes each time, until it expires."""
+    link = linked(stand)
+    assert b"".join(stand.downloads.open(link).chunks) == b"".join(stand.downloads.open(link).chunks)
+
+
+def test_a_large_package_is_not_held_in_memory(opened: Opened, tmp_path: Path) -> None:
+    """It comes in chunks of a megabyte at most."""
+    package = tmp_path / "package.zip"
+    package.write_bytes(bytes(5 << 20))
+    download = (stand := opened(package_file=str(package))).downloads.open(linked(stand))
+    sizes = [len(chunk) for chunk in download.chunks]
+    assert sum(sizes) == download.length == 5 << 20
+    assert max(sizes) <= 1 << 20
+
+
+def test_an_empty_file_is_a_download(opened: Opened, tmp_path: Path) -> None:
+    """Whether it is a package is not judged here."""
+    (tmp_path / "empty").touch()
+    stand = opened(package_file=str(tmp_path / "empty"))
+    download = stand.downloads.open(linked(stand))
+    assert (download.length, b"".join(download.chunks)) == (0, b"")
+
+
+# links that do not work
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_an_expired_link_says_so(opened: Opened, status: int) -> None:
+    """Whatever the host answers then: a new link is to be asked for."""
+    stand = opened(link_expired_status=status)
+    link = linked(stand)
+    stand.clock.advance(300)
+    with pytest.raises(LinkExpired):
+        stand.downloads.open(link)
+
+
+def test_an_unknown_link_has_expired(stand: Stand) -> None:
+    with pytest.raises(LinkExpired):
+        stand.downloads.open(f"{stand.tenant.links.base_url}/download/{'0' * 64}")
+
+
+def test_a_link_that_expires_while_it_is_read_is_read_to_its_end(stand: Stand) -> None:
+    download = stand.downloads.open(linked(stand))
+    stand.clock.advance(300)
+    assert len(b"".join(download.chunks)) == download.length
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, Rejected), (416, Rejected), (429, Throttled), (500, Transient), (503, Transient)],
+)
+def test_other_refusals_keep_their_meaning(stand: Stand, status: int, kind: type[Exception]) -> None:
+    """They say nothing against the link; a wait is kept."""
+    link = linked(stand)
+    stand.trouble("status", PATH, status=status, headers={"Retry-After": "7.5"}, times=None)
+    with pytest.raises(kind) as error:
+        stand.downloads.open(link)
+    assert type(error.value) is kind
+    assert getattr(error.value, "retry_after", 7.5) == 7.5
+
+
+# connections that break
+
+
+def test_a_body_that_is_cut_is_incomplete(stand: Stand) -> None:
+    """After the chunks that came; the announced length is known before."""
+    link = linked(stand)
+    stand.trouble("truncate", PATH)
+    download = stand.downloads.open(link)
+    received: list[int] = []
+    with pytest.raises(Incomplete):
+        received.extend(len(chunk) for chunk in download.chunks)
+    assert download.length is not None
+    assert sum(received) < download.length
+
+
+def test_a_connection_that_breaks_at_once_is_tried_again(stand: Stand) -> None:
+    """Twice, by the library; then it is Transient."""
+    link = linked(stand)
+    stand.trouble("reset", PATH, times=2)
+    assert len(b"".join(stand.downloads.open(link).chunks)) > 100_000
+
+
+def test_a_connection_that_keeps_breaking_is_transient(stand: Stand) -> None:
+    link = linked(stand)
+    stand.trouble("reset", PATH, times=None)
+    with pytest.raises(Transient) as error:
+        stand.downloads.open(link)
+    assert type(error.value) is Transient
+
+
+# links that are not followed
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "",
+        "no link",
+        "/download/x",
+        "ftp://127.0.0.1/x",
+        "file:///etc/passwd",
+        "https://",
+        "https://evil.example/x",
+        "https://evil.example\\@{own}/x",
+        "https://evil.example#@{own}/x",
+        "https://{own}@evil.example/x",
+        "https://{own}.evil.example/x",
+        "https://[bad/x",
+        "http://169.254.169.254/metadata/identity/oauth2/token",
+    ],
+)
+def test_other_hosts_are_forbidden(stand: Stand, link: str) -> None:
+    """However a link is dressed up. A link comes from a service's answer, and is not to lead anywhere it likes."""
+    own = stand.tenant.links.base_url.removeprefix("http://")
+    with pytest.raises(Forbidden):
+        stand.downloads.open(link.format(own=own))
+    assert stand.tenant.journal.entries() == []
+
+
+@pytest.mark.parametrize(
+    "location", ["https://evil.example/x", "//evil.example/x", "http://169.254.169.254/x", "//[bad/x", "https://"]
+)
+def test_a_redirect_to_another_host_is_forbidden(stand: Stand, location: str) -> None:
+    link = linked(stand)
+    stand.trouble("redirect", PATH, headers={"Location": location})
+    with pytest.raises(Forbidden):
+        stand.downloads.open(link)
+
+
+def test_a_redirect_on_the_host_is_followed(stand: Stand) -> None:
+    """Relative and absolute ones, and still without a bearer."""
+    link = linked(stand)
+    stand.trouble("redirect", PATH, headers={"Location": link})
+    stand.trouble("redirect", PATH, headers={"Location": link.removeprefix(stand.tenant.links.base_url)})
+    assert len(b"".join(stand.downloads.open(link).chunks)) > 100_000
+    assert stand.tenant.journal.violations() == []
+
+
+def test_redirects_come_to_an_end(stand: Stand) -> None:
+    link = linked(stand)
+    stand.trouble("redirect", PATH, headers={"Location": link}, times=None)
+    with pytest.raises(Forbidden):
+        stand.downloads.open(link)
+
+
+# the adapter alone
+
+
+class Nowhere(HTTPAdapter):
+    """A wire that leads nowhere and remembers which hosts were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str | None] = []
+
+    def send(self, request: requests.PreparedRequest, *_args: object, **_kwargs: object) -> requests.Response:
+        self.asked.append(request.url)
+        raise requests.ConnectionError("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("link", "allowed"),
+    [
+        ("https://a.windows.example/x", True),
+        ("https://A.b.WINDOWS.example:443/x?sig=%2B", True),
+        ("https://exact.example/x", True),
+        ("https://windows.example/x", False),
+        ("https://evilwindows.example/x", False),
+        ("https://a.windows.example.evil.example/x", False),
+        ("https://a.exact.example/x", False),
+        ("http://a.windows.example/x", False),
+        ("https://evil.example\\@a.windows.example/x", False),
+        ("https://evil.example\\.windows.example/x", False),
+        ("https://127.0.0.1/x", False),
+        ("http://localhost/x", False),
+    ],
+)
+def test_the_allow_list_holds_suffixes_and_names(link: str, allowed: bool) -> None:
+    """A leading dot stands for every host below; whole names for themselves; https alone. Loopback is no exception
+    unless the API itself is there.
+    """
+    with session() as http:
+        http.mount("https://", wire := Nowhere())
+        http.mount("http://", wire)
+        downloads = LinkDownloads([".Windows.example", "exact.example"], http, loopback=False)
+        with pytest.raises(Transient if allowed else Forbidden):
+            downloads.open(link)
+        assert len(wire.asked) == allowed
+
+
+def fetched(stub: Stub) -> tuple[int | None, bytes]:
+    with session() as http:
+        download = LinkDownloads((), http, loopback=True).open(f"{stub.url}/x")
+        return download.length, b"".join(download.chunks)
+
+
+def test_a_server_need_not_announce_a_length() -> None:
+    def chunked(to: BaseHTTPRequestHandler) -> None:
+        to.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+
+    with Stub(chunked) as stub:
+        assert fetched(stub) == (None, b"abcde")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n",
+        b"Content-Length: 9\r\n\r\nabc",
+        b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+    ],
+)
+def test_a_body_that_does_not_end_as_announced_is_incomplete(sent: bytes) -> None:
+    """By its length, by its chunks or by its encoding."""
+
+    def answer(to: BaseHTTPRequestHandler) -> None:
+        to.wfile.write(b"HTTP/1.1 200 OK\r\n" + sent)
+        to.close_connection = True
+
+    with Stub(answer) as stub, pytest.raises(Incomplete):
+        fetched(stub)
+
+
+def test_the_length_of_an_encoded_body_is_not_the_file_s() -> None:
+    """We ask for none; a host that encodes all the same is understood."""
+    with Stub(say(gzip.compress(b"abcde" * 1000), content_encoding="gzip")) as stub:
+        assert fetched(stub) == (None, b"abcde" * 1000)
+        assert stub.seen[0]["Accept-Encoding"] == "identity"
+        assert "Authorization" not in stub.seen[0]
+
+
+def test_a_refused_download_leaves_its_connection_to_others() -> None:
+    """Also one that is to be tried again later."""
+    with http_stand() as stand:
+        link = linked(stand)
+        assert isinstance(stand.downloads, LinkDownloads)
+        for status in (503, 403):
+            stand.trouble("status", PATH, status=status, body="x" * 100_000)
+            with pytest.raises(Transient):
+                stand.downloads.open(link)
+        assert len(b"".join(stand.downloads.open(link).chunks)) > 100_000

@@ -1,0 +1,95 @@
+"""The long run, the replay and the storm: `make simulate SEEDS=10000`, `make simulate REPLAY=17`.
+
+Exit status 1 where an invariant was broken, or where something that should have been tried never happened.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+
+from tests.fakes.clients import POSSIBLE
+from tests.simulation.histories import Outcome, play, shrink, told
+from tests.simulation.invariants import INVARIANTS
+
+_CRASHING = ("crash before", "crash after")
+_SHOWN = 10
+
+
+def main() -> int:
+    """Read what is asked for, and do it."""
+    parser = argparse.ArgumentParser(prog="simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=300)
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--replay", type=int)
+    asked = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    if asked.replay is not None:
+        outcome = shrink(asked.replay)
+        print(told(outcome, lines=10_000))
+        return 1 if outcome.problems else 0
+    return long_run(asked.start, asked.seeds, asked.jobs)
+
+
+def long_run(start: int, seeds: int, jobs: int) -> int:
+    """Play many histories and sum up."""
+    began = time.monotonic()
+    checks: Counter[str] = Counter()
+    injected: Counter[tuple[str, str]] = Counter()
+    calls: Counter[str] = Counter()
+    failed: list[Outcome] = []
+    longest = 0.0
+    effects = 0
+    with multiprocessing.Pool(jobs) as pool:
+        for outcome in pool.imap_unordered(play, range(start, start + seeds), chunksize=4):
+            checks += outcome.checks
+            injected += outcome.injected
+            calls += outcome.calls
+            effects += outcome.effects
+            longest = max(longest, outcome.settled_after)
+            if outcome.problems:
+                failed.append(outcome)
+                print(f"seed {outcome.seed}: {outcome.problems[0]}", flush=True)
+    seconds = time.monotonic() - began
+    _print(checks, injected, calls)
+    print(f"\n{seeds} histories, {sum(calls.values()):,} calls of ports, {effects:,} machine actions, {seconds:.0f} s")
+    print(f"settled at the latest {longest / 60:.0f} virtual minutes after the trouble was over")
+    untried = missing(checks, injected, calls)
+    for what in untried:
+        print(f"never happened: {what}")
+    for outcome in failed[:1]:
+        print(told(shrink(outcome.seed)))
+    print(f"{seeds - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed or untried else 0
+
+
+def missing(checks: Counter[str], injected: Counter[tuple[str, str]], calls: Counter[str]) -> list[str]:
+    """What a long run has to have tried and did not: every check, every mishap of every call, every crash point."""
+    absent = [f"check {each.__name__}" for each in INVARIANTS if not checks[each.__name__]]
+    tried = {call for call in POSSIBLE if calls[call]}
+    absent += [f"call {call}" for call in POSSIBLE if call not in tried and call != "devices.release"]
+    for call in sorted(tried):
+        kinds = sorted({mishap.kind for mishap in POSSIBLE[call]})
+        absent += [f"{kind} at {call}" for kind in kinds if not injected[kind, call]]
+        absent += [f"{how} {call}" for how in _CRASHING if not injected[how, call]]
+    return absent
+
+
+def _print(checks: Counter[str], injected: Counter[tuple[str, str]], calls: Counter[str]) -> None:
+    print("\nchecks per invariant")
+    for invariant in INVARIANTS:
+        print(f"  {checks[invariant.__name__]:>8}  {invariant.__doc__}")
+    print("\ncalls of ports, and what was done to them")
+    for call, count in sorted(calls.items()):
+        done = {kind: times for (kind, other), times in injected.items() if other == call}
+        print(f"  {count:>10,}  {call:<26} " + ", ".join(f"{kind} {times}" for kind, times in sorted(done.items())))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

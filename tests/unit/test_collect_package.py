@@ -1,0 +1,121 @@
+"""The investigation package, and every reason for which none is asked for."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from responders._interface import Clear, Lane, Others, Ours, Standing
+from responders.collect_package import CollectPackage
+from shared.clients.interface import ActionQuery
+from shared.errors import NotFound
+from shared.models.action import Action
+from shared.models.device import Machine, MachineAction
+from shared.models.plan import Verdict
+from tests.unit.incidents import HOST1, MARKER, NEW_WORD, action, assessment, machine_action
+
+KIND = "CollectInvestigationPackage"
+OWN = f"{MARKER}{action(responder='collect_package').id}/"
+
+
+def standing(*listed: MachineAction, of: Action | None = None) -> Standing:
+    return CollectPackage().standing(of or action(responder="collect_package"), listed, OWN, MARKER)
+
+
+class Devices:
+    """Writes down what it is asked to do; isolating would be a mistake."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, ...]] = []
+
+    def collect_package(self, device: str, comment: str) -> MachineAction:
+        self.done.append(("collect", device, comment))
+        return machine_action(KIND, requestorComment=comment)
+
+    def package_link(self, action: str) -> str:
+        self.done.append(("link", action))
+        return "https://example.test/package.zip"
+
+    def isolate(self, device: str, comment: str) -> MachineAction:
+        raise AssertionError((device, comment))
+
+    def release(self, device: str, comment: str) -> MachineAction:
+        raise AssertionError((device, comment))
+
+    def machine(self, device: str) -> Machine:
+        raise NotFound(device, status=404)
+
+    def onboarded(self, skip: int = 0) -> int:
+        raise AssertionError(skip)
+
+    def actions(self, query: ActionQuery, skip: int = 0) -> list[MachineAction]:
+        raise AssertionError((query, skip))
+
+    def action(self, action: str) -> MachineAction:
+        raise NotFound(action, status=404)
+
+
+def test_it_says_what_it_needs_and_where_it_travels() -> None:
+    responder = CollectPackage()
+    assert responder.permissions == ("Machine.CollectForensics", "Machine.Read.All")
+    assert (responder.name, responder.lane, responder.api) == ("collect_package", Lane.COLLECT, "collect")
+    assert not responder.contains
+    assert responder.fetches.name == "data/package/investigation-package.zip"
+
+
+def test_it_sends_one_call_and_fetches_what_came_of_it() -> None:
+    devices = Devices()
+    CollectPackage().send(devices, HOST1, "because")
+    assert CollectPackage().link(devices, "an action") == "https://example.test/package.zip"
+    assert devices.done == [("collect", HOST1, "because"), ("link", "an action")]
+
+
+@pytest.mark.parametrize("severity", range(5))
+def test_it_is_wanted_for_harm_at_any_severity_and_never_for_what_is_harmless(severity: int) -> None:
+    assert CollectPackage().wants(assessment(severity=severity))
+    assert CollectPackage().wants(assessment(severity=severity, verdict=Verdict.HARMLESS)) == ""
+
+
+@pytest.mark.parametrize("status", ["Succeeded", "Failed", "TimeOut", "Cancelled"])
+def test_a_collection_that_is_over_stands_against_nothing(status: str) -> None:
+    """A package of yesterday does not show what happened today."""
+    assert standing() == Clear()
+    assert standing(machine_action(KIND, status)) == Clear()
+
+
+@pytest.mark.parametrize("kind", ["Isolate", "Unisolate", "LiveResponse", "RunAntiVirusScan", NEW_WORD])
+def test_other_kinds_of_action_do_not_matter(kind: str) -> None:
+    assert standing(machine_action(kind, "Pending")) == Clear()
+
+
+@pytest.mark.parametrize("status", ["Pending", "InProgress", NEW_WORD, ""])
+def test_somebody_elses_collection_under_way_is_followed_and_no_second_one_sent(status: str) -> None:
+    theirs = machine_action(KIND, status)
+    assert standing(theirs) == Others(theirs)
+
+
+@pytest.mark.parametrize("status", ["Pending", "Succeeded", "Failed", NEW_WORD])
+def test_our_own_collection_is_adopted_before_anybody_elses(status: str) -> None:
+    mine = machine_action(KIND, status, requestorComment=f"{OWN}2]")
+    assert standing(machine_action(KIND, "Pending", id="theirs"), mine) == Ours(mine)
+
+
+def test_our_own_collection_that_ended_badly_and_was_counted_is_not_adopted_again() -> None:
+    ended = machine_action(KIND, "Failed", id="first", requestorComment=f"{OWN}1]")
+    assert standing(ended, of=action(responder="collect_package", ended=("first",))) == Clear()
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda kind, status, comment: machine_action(kind, status, requestorComment=comment),
+            st.sampled_from([KIND, "Isolate"]),
+            st.sampled_from(["Pending", "InProgress", "Succeeded", "Failed", NEW_WORD]),
+            st.sampled_from(["by hand", f"{OWN}1]", f"{MARKER}0123456789abcdef/1]"]),
+        ),
+        max_size=4,
+    )
+)
+def test_a_collection_is_sent_only_where_none_is_under_way_and_none_is_ours(listed: list[MachineAction]) -> None:
+    if standing(*listed) == Clear():
+        assert not [each for each in listed if OWN in each.comment]
+        assert all(each.final for each in listed if each.kind == KIND.lower())

@@ -1,0 +1,255 @@
+"""Isolation, and every reason for which it is not sent."""
+
+import itertools
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from responders._interface import Clear, Done, Lane, Later, Others, Ours, Refuse, Standing
+from responders.isolate import Isolate
+from shared.clients.interface import ActionQuery
+from shared.errors import NotFound
+from shared.models.action import Action
+from shared.models.device import Machine, MachineAction
+from shared.models.plan import Verdict
+from tests.unit.incidents import HOST1, MARKER, NEW_WORD, NOW, action, assessment, graph_time, machine_action
+
+HOUR = timedelta(hours=1)
+OWN = f"{MARKER}{action().id}/"
+"""The start of every marker of the action."""
+
+
+def standing(*listed: MachineAction, of: Action | None = None) -> Standing:
+    return Isolate().standing(of or action(), listed, OWN, MARKER)
+
+
+def at(moment: datetime) -> dict[str, object]:
+    return {"creationDateTimeUtc": graph_time(moment), "lastUpdateDateTimeUtc": graph_time(moment)}
+
+
+class Devices:
+    """Writes down what it is asked to do; everything else is a mistake."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, str, str]] = []
+
+    def isolate(self, device: str, comment: str) -> MachineAction:
+        self.done.append(("isolate", device, comment))
+        return machine_action(requestorComment=comment)
+
+    def release(self, device: str, comment: str) -> MachineAction:
+        raise AssertionError((device, comment))
+
+    def collect_package(self, device: str, comment: str) -> MachineAction:
+        raise AssertionError((device, comment))
+
+    def package_link(self, action: str) -> str:
+        raise NotFound(action, status=404)
+
+    def machine(self, device: str) -> Machine:
+        raise NotFound(device, status=404)
+
+    def onboarded(self, skip: int = 0) -> int:
+        raise AssertionError(skip)
+
+    def actions(self, query: ActionQuery, skip: int = 0) -> list[MachineAction]:
+        raise AssertionError((query, skip))
+
+    def action(self, action: str) -> MachineAction:
+        raise NotFound(action, status=404)
+
+
+# What it is
+
+
+def test_it_says_what_it_needs_and_where_it_travels() -> None:
+    """Isolating needs `Machine.Isolate`; looking first, and reading the device for the rails, `Machine.Read.All`."""
+    responder = Isolate()
+    assert responder.permissions == ("Machine.Isolate", "Machine.Read.All")
+    assert (responder.name, responder.lane, responder.api) == ("isolate", Lane.CONTAIN, "isolate")
+    assert responder.contains
+    assert responder.fetches is None
+
+
+def test_it_sends_one_call() -> None:
+    devices = Devices()
+    Isolate().send(devices, HOST1, "because")
+    assert devices.done == [("isolate", HOST1, "because")]
+
+
+def test_there_is_nothing_to_fetch() -> None:
+    with pytest.raises(AssertionError):
+        Isolate().link(Devices(), "an action")
+
+
+# When it is wanted
+
+
+@pytest.mark.parametrize("severity", [3, 4])
+def test_it_is_wanted_for_harm_at_medium_or_high(severity: int) -> None:
+    assert Isolate().wants(assessment(severity=severity)) == "severity high, 1 of 1 alerts open"
+
+
+def test_at_unknown_severity_it_is_wanted_and_a_rail_has_a_person_decide() -> None:
+    assert Isolate().wants(assessment(severity=0))
+
+
+@pytest.mark.parametrize("severity", [1, 2])
+def test_it_is_not_wanted_below_medium(severity: int) -> None:
+    assert Isolate().wants(assessment(severity=severity)) == ""
+
+
+@pytest.mark.parametrize("severity", range(5))
+def test_it_is_not_wanted_for_what_is_harmless(severity: int) -> None:
+    assert Isolate().wants(assessment(severity=severity, verdict=Verdict.HARMLESS)) == ""
+
+
+# What is going on already
+
+
+def test_nothing_stands_against_a_device_to_which_nothing_was_done() -> None:
+    assert standing() == Clear()
+
+
+@pytest.mark.parametrize("kind", ["RunAntiVirusScan", "LiveResponse", "CollectInvestigationPackage", NEW_WORD, ""])
+@pytest.mark.parametrize("status", ["Pending", "InProgress", "Succeeded"])
+def test_other_kinds_of_action_do_not_matter(kind: str, status: str) -> None:
+    assert standing(machine_action(kind, status)) == Clear()
+
+
+@pytest.mark.parametrize("status", ["Failed", "TimeOut", "Cancelled"])
+@pytest.mark.parametrize("kind", ["Isolate", "Unisolate"])
+def test_what_came_to_nothing_does_not_matter(kind: str, status: str) -> None:
+    assert standing(machine_action(kind, status)) == Clear()
+
+
+@pytest.mark.parametrize("status", ["Pending", "InProgress", NEW_WORD, ""])
+def test_somebody_elses_isolation_under_way_is_followed(status: str) -> None:
+    """A state that we do not know may still go on; a second isolation is never sent meanwhile."""
+    theirs = machine_action("Isolate", status)
+    assert standing(theirs) == Others(theirs)
+
+
+@pytest.mark.parametrize("status", ["Pending", "InProgress", NEW_WORD])
+def test_a_release_under_way_is_waited_for(status: str) -> None:
+    """Even where an isolation is under way as well: that is Defender's race, and we do not add to it."""
+    assert isinstance(standing(machine_action("Unisolate", status)), Later)
+    assert isinstance(standing(machine_action("Isolate", "Pending"), machine_action("Unisolate", status)), Later)
+
+
+def test_a_device_that_is_isolated_already_is_left_so_and_people_hear_by_whom() -> None:
+    done = standing(machine_action("Isolate", "Succeeded"))
+    assert isinstance(done, Done)
+    assert "analyst@contoso.com" in done.detail
+
+
+def test_a_device_that_was_isolated_again_after_its_release_is_isolated() -> None:
+    release = machine_action("Unisolate", "Succeeded", **at(NOW - HOUR))
+    assert isinstance(standing(release, machine_action("Isolate", "Succeeded", **at(NOW))), Done)
+
+
+def test_what_was_completed_last_counts_not_what_was_begun_last() -> None:
+    """An isolation of an offline device may be carried out long after the release that was asked for later."""
+    release = machine_action("Unisolate", "Succeeded", **at(NOW - HOUR))
+    isolation = machine_action(
+        "Isolate",
+        "Succeeded",
+        creationDateTimeUtc=graph_time(NOW - 2 * HOUR),
+        lastUpdateDateTimeUtc=graph_time(NOW),
+    )
+    assert isinstance(standing(release, isolation), Done)
+
+
+# A person's release
+
+
+@pytest.mark.parametrize("alert", [NOW, NOW - HOUR, None])
+def test_a_persons_release_stands_where_no_alert_was_created_since(alert: datetime | None) -> None:
+    release = machine_action("Unisolate", "Succeeded", **at(NOW))
+    refused = standing(release, of=action(newest_alert=alert, device_alert=alert))
+    assert isinstance(refused, Refuse)
+    assert "analyst@contoso.com" in refused.detail
+
+
+def test_an_alert_on_the_device_after_it_ends_it() -> None:
+    release = machine_action("Unisolate", "Succeeded", **at(NOW - HOUR))
+    assert standing(release, of=action(device_alert=NOW)) == Clear()
+
+
+def test_an_alert_on_another_device_of_the_incident_does_not() -> None:
+    release = machine_action("Unisolate", "Succeeded", **at(NOW))
+    assert isinstance(standing(release, of=action(device_alert=NOW - HOUR, newest_alert=NOW + HOUR)), Refuse)
+
+
+def test_a_release_of_unknown_time_stands() -> None:
+    release = machine_action("Unisolate", "Succeeded", creationDateTimeUtc=None)
+    assert isinstance(standing(release), Refuse)
+
+
+def test_our_own_release_stands_against_nothing() -> None:
+    release = machine_action("Unisolate", "Succeeded", requestorComment=f"released. {MARKER}abc/1]")
+    assert standing(release, of=action(newest_alert=NOW - HOUR, device_alert=NOW - HOUR)) == Clear()
+
+
+# Our own
+
+
+@pytest.mark.parametrize("status", ["Pending", "InProgress", "Succeeded", "Failed", "Cancelled", NEW_WORD])
+@pytest.mark.parametrize("attempt", [1, 2, 12])
+def test_our_own_isolation_of_any_attempt_is_adopted_in_any_state(attempt: int, status: str) -> None:
+    mine = machine_action("Isolate", status, requestorComment=f"Bulkhead. {OWN}{attempt}]")
+    assert standing(machine_action("Isolate", "Pending", id="theirs"), mine) == Ours(mine)
+
+
+def test_our_own_isolation_that_ended_badly_and_was_counted_is_not_adopted_again() -> None:
+    ended = machine_action("Isolate", "Failed", id="first", requestorComment=f"{OWN}1]")
+    assert standing(ended, of=action(ended=("first",))) == Clear()
+    second = machine_action("Isolate", "Pending", id="second", requestorComment=f"{OWN}2]")
+    assert standing(ended, second, of=action(ended=("first",))) == Ours(second)
+
+
+@pytest.mark.parametrize(
+    "comment", ["[bulkhead other/{id}/1]", "[bulkhead test/{id}0/1]", "[bulkhead test/0/1]", "{id}"]
+)
+def test_a_marker_of_another_deployment_or_action_is_not_ours(comment: str) -> None:
+    theirs = machine_action("Isolate", "Pending", requestorComment=comment.format(id=action().id))
+    assert standing(theirs) == Others(theirs)
+
+
+# Whatever was done to the device
+
+LISTED = st.lists(
+    st.builds(
+        lambda kind, status, hour, marker, number: machine_action(
+            kind, status, id=str(number), requestorComment=marker, **at(NOW + timedelta(hours=hour))
+        ),
+        st.sampled_from(["Isolate", "Unisolate", "CollectInvestigationPackage"]),
+        st.sampled_from(["Pending", "InProgress", "Succeeded", "Failed", "Cancelled", NEW_WORD]),
+        st.integers(-3, 3),
+        st.sampled_from(["by hand", f"{OWN}1]", f"{MARKER}0123456789abcdef/1]"]),
+        st.integers(0, 1000),
+    ),
+    max_size=5,
+)
+
+
+@given(LISTED)
+def test_an_isolation_is_sent_only_where_none_is_pending_or_effective_and_none_is_ours(
+    listed: list[MachineAction],
+) -> None:
+    if standing(*listed) != Clear():
+        return
+    mine = [each for each in listed if each.kind != "collectinvestigationpackage"]
+    assert not [each for each in listed if OWN in each.comment]
+    assert all(each.final for each in mine)
+    succeeded = sorted((each for each in mine if each.status == "succeeded"), key=lambda each: each.updated or NOW)
+    newest = [each for each in succeeded if each.updated == succeeded[-1].updated]
+    assert not newest or any(each.kind == "unisolate" for each in newest)
+
+
+@given(LISTED.filter(lambda listed: len({each.created for each in listed}) == len(listed)))
+def test_the_order_of_the_listing_says_nothing(listed: list[MachineAction]) -> None:
+    kinds = {type(standing(*order)) for order in itertools.permutations(listed[:4])}
+    assert len(kinds) == 1

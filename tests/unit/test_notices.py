@@ -1,0 +1,340 @@
+"""What people are told, and when: at most twice before one summary, and nothing as done before it is final."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from responders._notices import (
+    CONTAINED,
+    EVIDENCE,
+    FINAL,
+    GRACE,
+    STARTED,
+    UNSURE,
+    Message,
+    chapter_of,
+    compose,
+    digest_of,
+    due_kind,
+)
+from shared.models.action import Action, Artefact, IncidentState, Notice, State
+from shared.models.plan import Verdict
+from tests.unit.incidents import HOST1, HOST2, HOST3, NOW, action, state
+
+SETTLED = [each for each in State if each.settled]
+UNSETTLED = [each for each in State if not each.settled]
+DONE = {State.SUCCEEDED, State.ELSEWHERE}
+
+
+def contains(each: Action) -> bool:
+    return each.responder == "isolate"
+
+
+def isolation(stands: State, device: str = HOST1, **members: object) -> Action:
+    finished = NOW if stands.final else None
+    return action(**({"device": device, "state": stands, "finished_at": finished, "attempt": 1} | members))
+
+
+def collection(stands: State, device: str = HOST1, **members: object) -> Action:
+    return isolation(stands, device, **({"responder": "collect_package"} | members))
+
+
+def told(kind: str, actions: Sequence[Action] = (), chapter: int = 1, since: datetime = NOW) -> Notice:
+    return Notice(chapter=chapter, kind=kind, channel="slack", state="sent", since=since, digest=digest_of(actions))
+
+
+def due(
+    actions: Sequence[Action],
+    notices: Sequence[Notice] = (),
+    now: datetime = NOW,
+    of: IncidentState | None = None,
+) -> str:
+    return due_kind(of or state(), actions, notices, now, contains)[0]
+
+
+# Started
+
+
+@pytest.mark.parametrize("stands", UNSETTLED)
+def test_the_start_is_told_once_while_something_is_under_way(stands: State) -> None:
+    assert due([isolation(stands)]) == STARTED
+    assert due([isolation(stands)], [told(STARTED)]) == ""
+
+
+def test_nothing_is_told_before_the_newest_version_was_assessed() -> None:
+    assert due([isolation(State.ACCEPTED)], of=state(seen="v2", assessed="v1")) == ""
+    assert due([], of=state(seen="v1", assessed="", verdict="")) == ""
+
+
+def test_a_harmless_incident_is_not_told() -> None:
+    assert due([], of=state(verdict=str(Verdict.HARMLESS))) == ""
+
+
+def test_harm_to_which_nothing_can_be_done_is_told_once() -> None:
+    assert due([]) == FINAL
+    assert due([], [told(FINAL)]) == ""
+
+
+# Contained
+
+
+@pytest.mark.parametrize("stands", sorted(DONE))
+def test_one_contained_device_is_told_at_once(stands: State) -> None:
+    actions = [isolation(stands), collection(State.ACCEPTED)]
+    assert due(actions, [told(STARTED)]) == CONTAINED
+    assert due(actions, [told(STARTED), told(CONTAINED)]) == ""
+
+
+@pytest.mark.parametrize("other", [State.PLANNED, State.SENDING, State.ACCEPTED, State.UNKNOWN])
+def test_of_several_devices_the_first_waits_for_the_others_for_a_while(other: State) -> None:
+    actions = [isolation(State.SUCCEEDED), isolation(other, HOST2)]
+    assert due(actions, [told(STARTED)], NOW + GRACE - timedelta(milliseconds=1)) == ""
+    assert due(actions, [told(STARTED)], NOW + GRACE) == CONTAINED
+
+
+@pytest.mark.parametrize("other", SETTLED)
+def test_it_does_not_wait_for_what_will_not_happen_by_itself(other: State) -> None:
+    actions = [isolation(State.SUCCEEDED), isolation(other, HOST2), collection(State.ACCEPTED)]
+    assert due(actions, [told(STARTED)]) == CONTAINED
+
+
+@pytest.mark.parametrize("stands", [each for each in State if each not in DONE])
+def test_nothing_is_called_contained_before_it_is_final(stands: State) -> None:
+    actions = [isolation(stands), collection(State.SUCCEEDED), collection(State.PLANNED, HOST2)]
+    assert due(actions, [told(STARTED)], NOW + timedelta(days=3)) == ""
+
+
+# In doubt
+
+
+def test_from_the_second_doubt_on_a_person_is_told_once() -> None:
+    assert due([isolation(State.UNKNOWN, doubts=1)], [told(STARTED)]) == ""
+    assert due([isolation(State.UNKNOWN, doubts=2)], [told(STARTED)]) == UNSURE
+    assert due([isolation(State.UNKNOWN, doubts=5)], [told(STARTED), told(UNSURE)]) == ""
+
+
+# The summary
+
+
+@pytest.mark.parametrize("second", SETTLED)
+@pytest.mark.parametrize("first", SETTLED)
+def test_the_summary_comes_once_when_everything_is_settled(first: State, second: State) -> None:
+    actions = [isolation(first), collection(second)]
+    for before in ([], [told(STARTED)], [told(STARTED), told(CONTAINED)]):
+        assert due(actions, before) == FINAL
+        assert due(actions, [*before, told(FINAL, actions)]) == ""
+
+
+@pytest.mark.parametrize("stands", UNSETTLED)
+def test_there_is_no_summary_while_anything_goes_on(stands: State) -> None:
+    actions = [isolation(State.SUCCEEDED), collection(stands)]
+    assert due(actions, [told(STARTED), told(CONTAINED)], NOW + timedelta(days=3)) == ""
+
+
+def test_what_a_person_set_going_again_after_the_summary_is_a_chapter_of_its_own() -> None:
+    waiting = [isolation(State.WAITING), collection(State.SUCCEEDED)]
+    before = [told(STARTED), told(FINAL, waiting)]
+    going = [isolation(State.ACCEPTED), collection(State.SUCCEEDED)]
+    assert due_kind(state(), going, before, NOW, contains) == (STARTED, 2)
+    done = [isolation(State.SUCCEEDED, finished_at=NOW + GRACE), collection(State.SUCCEEDED)]
+    assert due_kind(state(), done, [*before, told(STARTED, chapter=2)], NOW, contains) == (FINAL, 2)
+    assert due(done, [*before, told(FINAL, done, 2)]) == ""
+
+
+def test_a_new_round_after_the_summary_is_a_chapter_of_its_own() -> None:
+    first = [isolation(State.SUCCEEDED)]
+    both = [*first, isolation(State.PLANNED, HOST2)]
+    assert due_kind(state(), both, [told(FINAL, first)], NOW, contains) == (STARTED, 2)
+
+
+def test_what_was_contained_in_an_earlier_chapter_is_not_told_again() -> None:
+    first = [isolation(State.SUCCEEDED)]
+    later = [*first, isolation(State.SUCCEEDED, HOST2, finished_at=NOW + GRACE), collection(State.PLANNED, HOST2)]
+    before = [told(STARTED), told(FINAL, first, since=NOW), told(STARTED, chapter=2)]
+    assert due([*first, isolation(State.PLANNED, HOST2)], before, NOW + timedelta(hours=1)) == ""
+    assert due(later, before, NOW + GRACE) == CONTAINED
+
+
+def test_an_incident_that_became_harmless_tells_what_was_taken_back() -> None:
+    actions = [isolation(State.WITHDRAWN, detail="the incident is now held for harmless")]
+    assert due(actions, [told(STARTED)], of=state(verdict=str(Verdict.HARMLESS))) == FINAL
+
+
+def test_a_chapter_ends_with_a_summary_in_however_many_channels() -> None:
+    other = told(FINAL).model_copy(update={"channel": "teams", "state": "failed"})
+    assert chapter_of([told(STARTED), told(FINAL), other]) == 2
+    assert chapter_of([]) == 1
+
+
+def test_a_digest_follows_how_the_actions_stand_and_nothing_else() -> None:
+    one, other = isolation(State.SUCCEEDED), collection(State.FAILED)
+    assert digest_of([one, other]) == digest_of([other, one.model_copy(update={"detail": "x", "since": NOW + GRACE})])
+    assert digest_of([one, other]) != digest_of([one, collection(State.SUCCEEDED)])
+    assert digest_of([one]) != digest_of([one.model_copy(update={"round": 2})])
+
+
+# Observing
+
+
+def test_while_observing_one_summary_says_what_would_have_been_done() -> None:
+    watching = state(mode="observe")
+    actions = [isolation(State.OBSERVED, attempt=0), isolation(State.WAITING, HOST2, attempt=0)]
+    assert due(actions, of=watching) == FINAL
+    assert due(actions, [told(FINAL, actions)], of=watching) == ""
+    assert due([], [told(FINAL, actions)], of=watching) == ""
+
+
+# What a message says
+
+
+def lines_of(message: Message) -> list[str]:
+    return [f"{line.label}: {line.text}" for line in message.lines]
+
+
+def said(kind: str, *actions: Action, of: IncidentState | None = None) -> str:
+    return "\n".join(lines_of(compose(kind, of or state(), actions, contains)))
+
+
+def test_the_start_says_what_was_judged_and_why_and_what_is_being_done() -> None:
+    text = said(STARTED, isolation(State.ACCEPTED), collection(State.PLANNED))
+    assert "Verdict: may do harm" in text
+    assert "Why: severity high, 1 of 1 alerts open" in text
+    assert "Isolate, host1 (73e7e2de): was accepted by Defender and is under way" in text
+    assert "Collect package, host1 (73e7e2de): is next to be sent" in text
+
+
+def test_the_summary_says_what_was_done_what_failed_what_to_do_and_where_the_evidence_is() -> None:
+    kept = (
+        Artefact(name="2026/08/inc-1/dev-h/run-1/data/package/investigation-package.zip", size=12345, sha256="ab" * 32),
+        Artefact(name="2026/08/inc-1/dev-h/run-1/data/incident/incident.json", size=1, sha256="cd" * 32),
+    )
+    text = said(
+        FINAL,
+        isolation(State.SUCCEEDED),
+        isolation(State.FAILED, HOST2, detail="error 0x80070005", todo="look whether it is on"),
+        collection(State.SUCCEEDED, artefacts=kept),
+        of=state(not_actionable=("old-pc: no usable Defender id",)),
+    )
+    assert "Isolate, host1 (73e7e2de): is done" in text
+    assert "Isolate, host1 (1e5bc9d7): failed: error 0x80070005\nWhat you should do: look whether it is on" in text
+    assert f"{EVIDENCE}: {kept[0].name} (12,345 bytes, SHA-256 {'ab' * 32})" in text
+    assert kept[1].name not in text
+    assert "Not actionable: old-pc: no usable Defender id" in text
+    assert "To undo: " in text
+
+
+def test_the_time_to_contain_counts_from_when_the_tenant_showed_the_incident() -> None:
+    one = isolation(State.SUCCEEDED, finished_at=NOW + timedelta(seconds=42))
+    assert "Time to contain: 42 s since the tenant showed the incident" in said(FINAL, one)
+    early = isolation(State.SUCCEEDED, finished_at=NOW - timedelta(seconds=1))
+    assert "Time to contain: 0 s" in said(FINAL, early)
+
+
+@pytest.mark.parametrize("stands", [each for each in State if each is not State.SUCCEEDED])
+def test_only_our_own_success_is_a_time_to_contain_and_can_be_undone(stands: State) -> None:
+    text = said(FINAL, isolation(stands), collection(State.SUCCEEDED))
+    assert "Time to contain" not in text
+    assert "To undo" not in text
+
+
+@pytest.mark.parametrize("stands", [each for each in State if each not in DONE and each is not State.FETCHING])
+@pytest.mark.parametrize("kind", [STARTED, CONTAINED, UNSURE, FINAL])
+def test_an_action_that_is_not_final_is_never_said_to_be_done(kind: str, stands: State) -> None:
+    (line,) = [line for line in lines_of(compose(kind, state(), [isolation(stands)], contains)) if "Isolate" in line]
+    assert "done" not in line.replace("would be done", "")
+
+
+def test_however_many_actions_there_are_those_that_need_a_person_are_told() -> None:
+    """A message has an end; what somebody has to do is not what is left out."""
+    fine = [isolation(State.SUCCEEDED, f"{number:040x}") for number in range(60)]
+    text = said(FINAL, *fine, isolation(State.FAILED, HOST2, todo="look whether it is on"))
+    assert "What you should do: look whether it is on" in text
+    assert "41 more actions" in text
+
+
+def test_a_message_has_a_title_and_a_link_only_where_there_is_one() -> None:
+    assert compose(FINAL, state(title=""), [], contains).title == "(no title)"
+    assert compose(FINAL, state(), [], contains).links[0][1].startswith("https://security.microsoft.com/")
+    for url in ("", "http://security.microsoft.com", "javascript:alert(1)", "HTTPS//x"):
+        assert compose(FINAL, state(url=url), [], contains).links == ()
+
+
+def test_a_repeat_says_so() -> None:
+    assert compose(FINAL, state(), [], contains, repeat=True).repeat
+    assert not compose(FINAL, state(), [], contains).repeat
+
+
+PLANS = st.lists(
+    st.builds(
+        lambda make, stands, device: make(stands, device, attempt=0),
+        st.sampled_from([isolation, collection]),
+        st.sampled_from([State.OBSERVED, State.WAITING, State.REFUSED]),
+        st.sampled_from([HOST1, HOST2, HOST3]),
+    ),
+    max_size=6,
+)
+
+
+@given(PLANS, st.sampled_from([STARTED, CONTAINED, FINAL]))
+def test_while_observing_nothing_is_said_to_have_been_done(actions: list[Action], kind: str) -> None:
+    message = compose(kind, state(mode="observe"), actions, contains)
+    text = "\n".join(lines_of(message)).replace("would be done", "")
+    assert message.observed
+    assert "done" not in text
+    assert "Time to contain" not in text
+    assert "To undo" not in text
+    assert EVIDENCE not in text
+
+
+def test_what_was_done_before_observing_began_is_not_called_untouched() -> None:
+    assert not compose(FINAL, state(mode="observe"), [isolation(State.SUCCEEDED)], contains).observed
+
+
+# Whatever happens
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 3),  # which of four actions moves
+        st.sampled_from(list(State)),
+        st.sampled_from([0, 5, 61, 3600]),  # seconds until then
+    ),
+    max_size=15,
+)
+
+
+@given(STEPS)
+def test_every_chapter_is_told_in_order_and_ends_when_everything_is_settled(
+    steps: list[tuple[int, State, int]],
+) -> None:
+    """Actions move in any order; people are asked after every step what is due, until nothing is."""
+    actions = [isolation(State.PLANNED), collection(State.PLANNED), isolation(State.PLANNED, HOST2)]
+    actions.append(collection(State.PLANNED, HOST2))
+    now = NOW
+    notices: list[Notice] = []
+    for which, stands, seconds in steps:
+        now += timedelta(seconds=seconds)
+        if not actions[which].state.final:
+            actions[which] = actions[which].to(stands, now)
+        for _ in range(5):
+            kind, chapter = due_kind(state(), actions, notices, now, contains)
+            if not kind:
+                break
+            assert (kind, chapter) not in {(each.kind, each.chapter) for each in notices}
+            assert chapter == chapter_of(notices)
+            if kind == FINAL:
+                assert all(each.state.settled for each in actions)
+            if kind == CONTAINED:
+                assert any(contains(each) and each.state in DONE for each in actions)
+            notices.append(told(kind, actions, chapter, now))
+        else:
+            raise AssertionError("no end of messages")
+        finals = [each for each in notices if each.kind == FINAL]
+        if all(each.state.settled for each in actions):
+            assert finals[-1].digest == digest_of(actions)
+    for chapter in {each.chapter for each in notices}:
+        kinds = [each.kind for each in notices if each.chapter == chapter]
+        assert len(kinds) <= 4
+        assert FINAL not in kinds[:-1]

@@ -1,0 +1,242 @@
+"""What an answer of Defender makes of an action: accepted is not done, and nothing is sent again blindly."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from responders._interface import Responder
+from responders._settling import (
+    ATTEMPTS,
+    LOOK_OLD,
+    LOOK_YOUNG,
+    TRIES,
+    YOUNG,
+    accepted,
+    doubted,
+    ended,
+    looked,
+    progressed,
+    rejected,
+)
+from responders.collect_package import CollectPackage
+from responders.isolate import Isolate
+from shared.errors import Busy, Denied, NotFound, Rejected
+from shared.models.action import Action, State
+from shared.models.device import MachineAction
+from tests.unit.incidents import NEW_WORD, NOW, action, machine_action
+
+VISIBILITY = timedelta(seconds=120)
+LATER = NOW + timedelta(minutes=5)
+
+
+def under_way(**members: object) -> Action:
+    own = {"state": State.ACCEPTED, "machine_action": "Isolate-Pending", "accepted_at": NOW, "attempt": 1}
+    return action(**(own | members))
+
+
+def after(seen: MachineAction, of: Action | None = None, responder: Responder | None = None) -> Action:
+    return progressed(of or under_way(), seen, responder or Isolate(), LATER)
+
+
+# Accepted
+
+
+def test_an_accepted_action_is_not_done_and_is_looked_at_soon() -> None:
+    taken = accepted(action(state=State.SENDING, doubtful=True, todo="x"), machine_action(id="17"), NOW, foreign=False)
+    assert (taken.state, taken.machine_action, taken.foreign) == (State.ACCEPTED, "17", False)
+    assert (taken.accepted_at, taken.due, taken.finished_at) == (NOW, NOW + LOOK_YOUNG, None)
+    assert (taken.doubtful, taken.todo) == (False, "")
+
+
+def test_somebody_elses_action_is_followed_by_name() -> None:
+    taken = accepted(action(), machine_action(), NOW, foreign=True)
+    assert taken.foreign
+    assert "analyst@contoso.com" in taken.detail
+
+
+def test_a_further_try_is_as_young_as_its_own_acceptance() -> None:
+    """Else one that follows a try of three days would be taken for vanished within Defender's 404 window."""
+    again = ended(under_way(), "timed out", NOW + timedelta(days=3))
+    taken = accepted(again, machine_action(id="second"), NOW + timedelta(days=3), foreign=False)
+    assert taken.accepted_at == NOW + timedelta(days=3)
+    assert looked(taken, NOW + timedelta(days=3)).due == NOW + timedelta(days=3) + LOOK_YOUNG
+
+
+# Going on
+
+
+@pytest.mark.parametrize("status", ["Pending", "InProgress", NEW_WORD, "", None])
+def test_an_action_goes_on_until_its_state_is_final(status: object) -> None:
+    """A state that we do not know is not taken for an end."""
+    seen = MachineAction.model_validate({"id": "17", "status": status})
+    assert after(seen).state is State.ACCEPTED
+    assert after(seen).model_copy(update={"due": None}) == under_way().model_copy(update={"due": None})
+
+
+def test_a_young_action_is_looked_at_often_and_an_old_one_rarely() -> None:
+    waits = []
+    for minutes in (0, 29, 30, 60, 60 * 24, 60 * 72):
+        now = NOW + timedelta(minutes=minutes)
+        due = looked(under_way(), now).due
+        assert due
+        waits.append(due - now)
+    assert waits == [LOOK_YOUNG, LOOK_YOUNG, YOUNG / 10, timedelta(minutes=6), LOOK_OLD, LOOK_OLD]
+
+
+# Done
+
+
+def test_done_is_a_final_state_of_defender() -> None:
+    done = after(machine_action("Isolate", "Succeeded"))
+    assert (done.state, done.finished_at, done.due) == (State.SUCCEEDED, LATER, None)
+
+
+def test_what_somebody_else_did_is_not_called_ours() -> None:
+    assert after(machine_action("Isolate", "Succeeded"), under_way(foreign=True)).state is State.ELSEWHERE
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_what_left_something_behind_is_fetched_before_it_is_done(foreign: bool) -> None:
+    seen = machine_action("CollectInvestigationPackage", "Succeeded")
+    fetching = after(seen, under_way(responder="collect_package", foreign=foreign), CollectPackage())
+    assert (fetching.state, fetching.due, fetching.finished_at) == (State.FETCHING, LATER, None)
+
+
+# Ended badly
+
+
+def test_what_a_person_cancelled_is_never_tried_again() -> None:
+    seen = machine_action("Isolate", "Cancelled", cancellationRequestor="boss@contoso.com")
+    over = after(seen)
+    assert (over.state, over.cancelled) == (State.FAILED, True)
+    assert "boss@contoso.com" in over.detail
+    assert over.todo
+
+
+@pytest.mark.parametrize(("status", "word"), [("Failed", "failed on the device"), ("TimeOut", "not done in time")])
+def test_what_failed_is_planned_again_and_its_machine_action_never_adopted_again(status: str, word: str) -> None:
+    again = after(machine_action("Isolate", status))
+    assert (again.state, again.tries, again.machine_action) == (State.PLANNED, 1, "")
+    assert again.ended == ("Isolate-Pending",)
+    assert again.due
+    assert again.due > LATER
+    assert word in again.detail
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"), [(-2147024891, "0x80070005"), (2147942405, "0x80070005"), (5, "0x00000005")]
+)
+def test_the_error_of_the_device_is_told_as_people_look_it_up(result: int, shown: str) -> None:
+    """An HRESULT: as a signed number, every failure is negative."""
+    assert shown in after(machine_action("Isolate", "Failed", errorHResult=result)).detail
+
+
+@pytest.mark.parametrize("result", [0, None, "x"])
+def test_no_error_is_no_error(result: object) -> None:
+    assert "error" not in after(machine_action("Isolate", "Failed", errorHResult=result)).detail
+
+
+def test_after_three_tries_a_person_is_told_what_to_do() -> None:
+    one = under_way()
+    for number in range(1, TRIES):
+        one = after(machine_action("Isolate", "Failed"), one).model_copy(update={"machine_action": f"m{number}"})
+        assert one.state is State.PLANNED
+    over = after(machine_action("Isolate", "Failed"), one)
+    assert (over.state, over.tries) == (State.FAILED, 3)
+    assert over.ended == ("Isolate-Pending", "m1", "m2")
+    assert over.todo
+
+
+def test_somebody_elses_failure_is_no_try_of_ours() -> None:
+    again = after(machine_action("Isolate", "Failed"), under_way(foreign=True, tries=2))
+    assert (again.state, again.tries, again.foreign) == (State.PLANNED, 2, False)
+
+
+def test_each_try_waits_longer() -> None:
+    dues = [ended(under_way(tries=tries), "x", NOW).due for tries in range(TRIES - 1)]
+    assert dues == sorted(dues, key=str)
+    assert len(set(dues)) == len(dues)
+
+
+# Unknown
+
+
+def test_a_doubtful_action_is_not_sent_again_before_defender_must_have_shown_it() -> None:
+    unsure = doubted(action(state=State.SENDING, attempt=1), "timed out", NOW, VISIBILITY)
+    assert (unsure.state, unsure.doubtful, unsure.due) == (State.UNKNOWN, True, NOW + VISIBILITY)
+    assert "timed out" in unsure.detail
+
+
+def test_each_doubt_waits_longer_and_the_last_one_asks_a_person() -> None:
+    one, waits = action(state=State.SENDING), []
+    while True:
+        one = doubted(one, "reset", NOW, VISIBILITY)
+        if one.state is not State.UNKNOWN:
+            break
+        assert one.due
+        waits.append(one.due - NOW)
+    assert waits == sorted(waits)
+    assert min(waits) == VISIBILITY
+    assert len(waits) == ATTEMPTS - 1
+    assert (one.state, one.due) == (State.FAILED, None)
+    assert one.todo
+
+
+def test_a_long_detail_does_not_grow_the_row() -> None:
+    assert len(doubted(action(), "x" * 100_000, NOW, VISIBILITY).detail) <= 400
+    assert len(rejected(action(), Rejected("x" * 100_000, status=400), NOW).detail) <= 400
+
+
+# Refused for good
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (Denied("no", status=403, code="Forbidden"), "app role"),
+        (Denied("no", status=403), "app role"),
+        (Denied("no", status=401, code="Unauthorized"), "audience"),
+        (Denied("no", status=403, code="DisabledFeature"), "advanced features"),
+        (Denied("no", status=403, code="DisallowedOperation"), "remediation level"),
+        (Rejected("no", status=400, code="OsPlatformNotSupported"), "on the device itself"),
+        (Rejected("no", status=400, code="ClientVersionNotSupported"), "update the Defender sensor"),
+        (NotFound("no", status=404, code="ResourceNotFound"), "newer id"),
+        (NotFound("no", status=404), "newer id"),
+        (Busy("no", status=400, code="ActiveRequestAlreadyExists"), "Defender portal"),
+        (Rejected("no", status=400, code=NEW_WORD), "Defender portal"),
+    ],
+)
+def test_a_refusal_is_final_and_says_what_to_do(error: Rejected, advice: str) -> None:
+    over = rejected(action(state=State.SENDING), error, NOW)
+    assert (over.state, over.finished_at) == (State.FAILED, NOW)
+    assert "no" in over.detail
+    assert advice in over.todo
+
+
+# Whatever Defender answers
+
+SEEN = st.builds(
+    lambda status, result, by: machine_action("Isolate", status, errorHResult=result, cancellationRequestor=by),
+    st.sampled_from(["Pending", "InProgress", "Succeeded", "Failed", "TimeOut", "Cancelled", NEW_WORD, ""]),
+    st.integers(-(2**31), 2**31 - 1),
+    st.sampled_from(["", "boss@contoso.com"]),
+)
+
+
+@given(SEEN, st.booleans(), st.integers(0, TRIES - 1), st.sampled_from([Isolate(), CollectPackage()]))
+def test_only_success_is_done_and_whatever_goes_on_has_a_time(
+    seen: MachineAction, foreign: bool, tries: int, responder: Responder
+) -> None:
+    found = after(seen, under_way(foreign=foreign, tries=tries), responder)
+    done = {State.SUCCEEDED, State.ELSEWHERE, State.FETCHING}
+    assert (found.state in done) == (seen.status == "succeeded")
+    assert (found.due is None) == found.state.final
+    assert (found.finished_at is not None) == found.state.final
+    if found.state is State.FAILED:
+        assert found.detail
+        assert found.todo
+    if found.state is State.PLANNED:
+        assert not found.foreign
+        assert "Isolate-Pending" in found.ended
