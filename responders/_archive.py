@@ -111,9 +111,9 @@ class Archive:
         data = self._ports.documents.read(snapshot_name(action.incident, action.version))
         if data is None:
             raise Transient(f"the snapshot of incident {action.incident} cannot be read")
-        yield "data/incident/incident.json", data
-        alerts = json.loads(data).get("alerts") or []
-        yield "data/incident/alerts.json", json.dumps(alerts, sort_keys=True, indent=1).encode()
+        incident = json.loads(data)
+        for name, part in (("incident", incident), ("alerts", incident.get("alerts") or [])):
+            yield f"data/incident/{name}.json", json.dumps(part, sort_keys=True, indent=1).encode()
 
     def _document(self, action: Action, folder: str, name: str, data: bytes) -> Artefact:
         stored = self._ports.evidence.write_once(

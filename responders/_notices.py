@@ -41,8 +41,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is told, before any channel gives it its form. `severity` is a rank; `links` are label and address; `observed`
-    says that nothing was touched.
+    """What is told, before any channel gives it its form. `severity` is a rank; `links` are label and
+    address; `observed` says that nothing was touched.
     """
 
     kind: str

@@ -182,4 +182,4 @@ def snapshot_name(incident: str, version: str) -> str:
 
 
 def _canonical(raw: Mapping[str, Any]) -> bytes:
-    return json.dumps(raw, sort_keys=True, indent=1, ensure_ascii=True).encode()
+    return json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()

@@ -47,7 +47,7 @@ DEFAULT_RATES = {
 
 _WINDOWS = {"s": 1, "min": 60, "h": 3600}
 _RATE = re.compile(r"(\d+)/(s|min|h)")
-_HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|(\.[A-Za-z0-9-]+){2,}")
 _CRON_FIELDS = 6
 
 

@@ -31,8 +31,11 @@ class DefenderDevices:
         self._deadline = deadline
 
     def machine(self, device: str) -> Machine:
-        """See `Devices.machine`."""
-        return Machine.model_validate(self._api.read(f"/api/machines/{_safe(device)}").body)
+        """See `Devices.machine`. The API also takes a computer's name; an answer about another id is no answer."""
+        machine = Machine.model_validate(self._api.read(f"/api/machines/{_safe(device)}").body)
+        if machine.id and machine.id.lower() != device.lower():
+            raise NotFound("Defender answered about another device", status=404, code="ResourceNotFound")
+        return machine
 
     def onboarded(self, skip: int = 0) -> int:
         """See `Devices.onboarded`. The API answers 404 where no machine matches."""

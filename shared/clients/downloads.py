@@ -38,9 +38,9 @@ class LinkDownloads:
         response = self._get(link)
         try:
             raise_for(response)
-        except (Rejected, Transient) as error:
+        except Rejected as error:
             response.close()
-            if isinstance(error, Rejected) and error.status in _EXPIRED:
+            if error.status in _EXPIRED:
                 raise LinkExpired(f"the download link no longer works ({error.status})") from error
             raise
         length = response.headers.get("Content-Length", "")

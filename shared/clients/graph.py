@@ -39,7 +39,7 @@ class GraphIncidents:
     def changed(self, since: datetime, until: datetime | None = None, *, following: str = "") -> IncidentPage:
         """See `Incidents.changed`."""
         if following:
-            answer = self._api.read(following, headers=_PREFER)
+            answer = self._api.read(self._checked(following), headers=_PREFER)
         else:
             upper = f" and lastUpdateDateTime lt {instant(until)}" if until else ""
             params = {

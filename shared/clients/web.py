@@ -143,8 +143,8 @@ class Api:
         raise_for(response)
         return Answer(_body(response), response.headers)
 
-    def write(self, method: str, path: str, body: Mapping[str, object]) -> Mapping[str, Any]:
-        """A call that changes something without acting on a device; what happened is told by its error or answer."""
+    def write(self, method: str, path: str, body: Mapping[str, object]) -> None:
+        """A call that changes something without acting on a device. Any 2xx is success, whatever its body."""
         try:
             response = self._http.request(
                 method, self.base + path, json=body, headers=self._bearer(), **self._limits(READ_SECONDS)
@@ -152,7 +152,6 @@ class Api:
         except requests.RequestException as error:
             raise Transient(f"{method} {path}: {type(error).__name__}") from error
         raise_for(response)
-        return _body(response)
 
     def act(self, path: str, body: Mapping[str, object], deadline: float) -> Mapping[str, Any]:
         """POST that acts on a device: once, and within `deadline` seconds in all."""

@@ -18,7 +18,7 @@ from shared.clients.defender import DefenderDevices
 from shared.clients.interface import ActionQuery
 from shared.clients.web import Api, session
 from shared.errors import OutcomeUnknown, Rejected, Transient
-from tests.contract.test_clients_stand import DEADLINE, HOST, KINDS, Opened, Stand, Stub, say, stands
+from tests.contract.test_clients_stand import HOST, KINDS, Opened, Stand, Stub, say, stands
 
 VERBS = {"isolate": "isolate", "release": "unisolate", "collect_package": "collectInvestigationPackage"}
 AFTER = [
@@ -31,6 +31,9 @@ AFTER = [
     "delay",
 ]
 BEFORE = ["status", "reset", "timeout"]
+DEADLINE = 0.4
+AT_LAST = DEADLINE + 1.5
+"""Seconds: what a call may take, and by when it has ended on a busy machine too."""
 
 
 @pytest.fixture(params=KINDS)
@@ -45,13 +48,14 @@ def stand(opened: Opened) -> Stand:
 
 
 @pytest.mark.parametrize("kind", [*BEFORE, *AFTER])
-def test_an_answer_that_is_lost_leaves_the_outcome_unknown(stand: Stand, kind: str) -> None:
+def test_an_answer_that_is_lost_leaves_the_outcome_unknown(opened: Opened, kind: str) -> None:
     """The call is made once and ends within its deadline; the listing tells whether it had its effect."""
+    stand = opened(deadline=DEADLINE)
     stand.trouble(kind, "/isolate$", seconds=60, times=None)
     began = time.monotonic()
     with pytest.raises(OutcomeUnknown):
         stand.devices.isolate(HOST, "marker")
-    assert time.monotonic() - began < DEADLINE + 0.4
+    assert time.monotonic() - began < AT_LAST
     assert stand.calls("POST") == 1
     stand.clock.advance(5)
     found = [one.comment for one in stand.devices.actions(ActionQuery((HOST,)))]
@@ -68,7 +72,7 @@ def test_this_holds_for_every_acting_call(stand: Stand, verb: str, kind: str) ->
 
 
 def test_a_late_answer_within_the_deadline_is_an_answer(stand: Stand) -> None:
-    stand.trouble("delay", "/isolate$", seconds=DEADLINE / 4)
+    stand.trouble("delay", "/isolate$", seconds=0.1)
     assert stand.devices.isolate(HOST, "marker").comment == "marker"
 
 
@@ -112,7 +116,7 @@ def test_an_answer_that_trickles_does_not_hold_the_caller(headers_too: bool) -> 
 
     def trickle(to: BaseHTTPRequestHandler) -> None:
         to.wfile.write(b"HTTP/1.1 201 Created\r\nContent-Length: 100000\r\n" + (b"" if headers_too else b"\r\n"))
-        for number in range(40):
+        for number in range(100):
             time.sleep(DEADLINE / 8)
             to.wfile.write(f"X-More-{number}: x\r\n".encode())
             to.wfile.flush()
@@ -120,7 +124,7 @@ def test_an_answer_that_trickles_does_not_hold_the_caller(headers_too: bool) -> 
     with Stub(trickle) as api, session() as http:
         began = time.monotonic()
         assert outcome(devices_at(api.url, http)) is OutcomeUnknown
-        assert DEADLINE * 0.9 < time.monotonic() - began < DEADLINE + 0.4
+        assert DEADLINE * 0.9 < time.monotonic() - began < AT_LAST
         assert len(api.seen) == 1
 
 
@@ -150,8 +154,8 @@ def test_what_is_no_http_is_unknown() -> None:
 
 
 def test_a_redirect_is_not_followed() -> None:
-    """A POST and its bearer go where they were sent and nowhere else."""
-    with Stub(say(b"{}")) as other, Stub(say(b"", 307, location=other.url)) as api, session() as http:
+    """A POST and its bearer go where they were sent and nowhere else, whatever the session would do."""
+    with Stub(say(b"{}")) as other, Stub(say(b"", 307, location=other.url)) as api, requests.Session() as http:
         with pytest.raises(Rejected) as error:
             devices_at(api.url, http).isolate(HOST, "marker")
         assert error.value.status == 307

@@ -208,7 +208,7 @@ def test_actions_are_those_of_the_machines_asked_for(stand: Stand) -> None:
 def test_actions_are_those_since_a_moment(stand: Stand) -> None:
     """Inclusive, and together with machines: `or` must not reach beyond its brackets."""
     stand.devices.isolate(HOST, "old")
-    stand.clock.advance(10.000_001)
+    stand.clock.advance(10)
     moment = stand.clock.now()
     stand.devices.isolate(OTHER, "new")
     stand.clock.advance(5)

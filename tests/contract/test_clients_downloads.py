@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from shared.clients.downloads import LinkDownloads
 from shared.clients.web import session
 from shared.errors import Forbidden, Incomplete, LinkExpired, Rejected, Throttled, Transient
-from tests.contract.test_clients_stand import KINDS, Opened, Stand, Stub, http_stand, say, stands
+from tests.contract.test_clients_stand import KINDS, Opened, Stand, Stub, say, stands
 
 PATH = "^/download/"
 
@@ -283,13 +283,10 @@ def test_the_length_of_an_encoded_body_is_not_the_file_s() -> None:
         assert "Authorization" not in stub.seen[0]
 
 
-def test_a_refused_download_leaves_its_connection_to_others() -> None:
-    """Also one that is to be tried again later."""
-    with http_stand() as stand:
-        link = linked(stand)
-        assert isinstance(stand.downloads, LinkDownloads)
-        for status in (503, 403):
-            stand.trouble("status", PATH, status=status, body="x" * 100_000)
-            with pytest.raises(Transient):
-                stand.downloads.open(link)
-        assert len(b"".join(stand.downloads.open(link).chunks)) > 100_000
+def test_redirects_are_checked_with_any_session() -> None:
+    """Following them is ours to do, never the library's."""
+    with Stub(say(b"abcde")) as other, requests.Session() as http:
+        evil = other.url.replace("127.0.0.1", "127.0.0.2")
+        with Stub(say(b"", 302, location=evil)) as stub, pytest.raises(Forbidden):
+            LinkDownloads((), http, loopback=True).open(stub.url)
+        assert other.seen == []

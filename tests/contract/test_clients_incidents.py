@@ -1,8 +1,9 @@
 """What `Incidents` promises, over the fake and over Graph as the simulated tenant speaks it."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from urllib.parse import urlsplit
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -64,7 +65,8 @@ def test_the_next_page_keeps_to_what_was_asked(stand: Stand) -> None:
     second = stand.incidents.changed(LONG_AGO, following=first.next)
     assert len(second.incidents) == 10
     assert "old" not in ids(second)
-    assert all(Incident.model_validate(one).alerts for one in second.incidents)
+    alerts = [Incident.model_validate(one).alerts[0] for one in second.incidents]
+    assert {alert.evidence[1].remediation for alert in alerts} == {"active"}
 
 
 def test_an_empty_list_is_a_page(stand: Stand) -> None:
@@ -222,14 +224,29 @@ def answered(answer: bytes, date: str = DATE) -> IncidentPage:
         return GraphIncidents(Api(graph.url, lambda: "t", http)).changed(LONG_AGO)
 
 
-@pytest.mark.parametrize("link", ["{other}/v1.0/security/incidents?$skiptoken=x", "{own}@{other_host}/x", "{own}0/x"])
-def test_a_next_page_on_another_host_is_not_followed(link: str) -> None:
+@pytest.mark.parametrize("link", ["https://evil.example/v1.0/x", "{own}@evil.example/x", "{own}0/x", "/v1.0/x", 7])
+def test_a_next_page_on_another_host_is_not_followed(link: object) -> None:
     """The bearer would go with it. Look-alikes of our host are other hosts."""
-    with Stub(say(b"{}")) as other:
-        own = "http://127.0.0.1:1"
-        named = link.format(own=own, other=other.url, other_host=urlsplit(other.url).netloc)
+
+    def answer(to: BaseHTTPRequestHandler) -> None:
+        named = link.format(own=f"http://{to.headers['Host']}") if isinstance(link, str) else link
+        say(json.dumps({"value": [], "@odata.nextLink": named}).encode(), date=DATE)(to)
+
+    with Stub(answer) as graph, session() as http:
+        incidents = GraphIncidents(Api(graph.url, lambda: "t", http))
         with pytest.raises(Transient, match="another host"):
-            answered(b'{"value": [], "@odata.nextLink": "%s"}' % named.encode())
+            incidents.changed(LONG_AGO)
+        assert len(graph.seen) == 1
+
+
+@pytest.mark.parametrize("following", ["{other}/v1.0/x", "@{host}/v1.0/x"])
+def test_an_address_of_another_host_gets_no_bearer(following: str) -> None:
+    """Wherever it was kept in the meantime."""
+    with http_stand() as stand, Stub(say(b"{}")) as other:
+        with pytest.raises(Transient, match="another host"):
+            stand.incidents.changed(
+                LONG_AGO, following=following.format(other=other.url, host=other.url.removeprefix("http://"))
+            )
         assert other.seen == []
 
 

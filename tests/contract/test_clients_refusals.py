@@ -1,6 +1,7 @@
 """What a refusal means: one table of statuses and codes for reads, for writes, and for calls that act on a device.
 
-Sources: /work/shared/facts/defender-api.md 4.8 (codes) and 2.10 (limits), as told in `shared.errors`.
+Codes: Microsoft, "Common REST API error codes" (defender-endpoint/api/common-errors). `ActiveRequestAlreadyExists`
+is named on the page of live response only.
 """
 
 from collections.abc import Callable, Iterator

@@ -33,7 +33,6 @@ from tests.fakes.clients import FakeChat, FakeDevices, FakeDownloads, FakeIncide
 from tests.fakes.storage import FakeClock
 
 KINDS = ("fake", "http")
-DEADLINE = 0.4
 HOST = samples.fleet_id(2)
 OTHER = samples.fleet_id(3)
 FAST: Json = {
@@ -84,7 +83,8 @@ def tenant_of(clock: FakeClock, **settings: object) -> Tenant:
 
 @contextlib.contextmanager
 def fake_stand(**settings: object) -> Iterator[Stand]:
-    """The fakes."""
+    """The fakes. A `deadline` means nothing to them: they wait for nobody."""
+    settings.pop("deadline", None)
     clock = FakeClock()
     tenant = tenant_of(clock, **settings)
     slack, teams = (FakeChat(tenant, path=f"/{kind}/one", strict=True) for kind in ("slack", "teams"))
@@ -104,7 +104,7 @@ def served(tenant: Tenant) -> Iterator[TenantServer]:
 
 
 @contextlib.contextmanager
-def http_stand(**settings: object) -> Iterator[Stand]:
+def http_stand(*, deadline: float = 10.0, **settings: object) -> Iterator[Stand]:
     """The adapters, over real sockets."""
     clock = FakeClock()
     tenant = tenant_of(clock, **settings)
@@ -114,7 +114,7 @@ def http_stand(**settings: object) -> Iterator[Stand]:
             for audience in (GRAPH, DEFENDER)
         )
         slack, teams = (WebhookChat(f"{server.url}/{kind}/one", http) for kind in ("slack", "teams"))
-        devices, downloads = DefenderDevices(defender, DEADLINE), LinkDownloads((), http, loopback=True)
+        devices, downloads = DefenderDevices(defender, deadline), LinkDownloads((), http, loopback=True)
         yield Stand(tenant, clock, GraphIncidents(graph), devices, downloads, slack, teams)
 
 

@@ -12,7 +12,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,14 +27,16 @@ from responders._notices import digest_of
 from responders._ports import EVIDENCE, TABLE
 from shared.models.action import Action, State, Watermark
 from shared.storage.connections import Connection, locate
+from shared.storage.interface import Conflict
 
 Json = dict[str, Any]
 PATIENCE: Final = 90.0
 SOON: Final = {"pending": [0.2, 0.5], "running": [0.3, 0.8]}
+_BUDGETS: Final = ("incidents", "machines", "machine_actions", "isolate", "collect", "package_uri")
 TENANT: Final[Json] = {
     "visibility_seconds": 0.3,
     "durations": dict.fromkeys(("Isolate", "Unisolate", "CollectInvestigationPackage"), SOON),
-    "rates": dict.fromkeys(("incidents", "machines", "machine_actions", "isolate", "unisolate", "collect", "package_uri"), "none"),
+    "rates": dict.fromkeys((*_BUDGETS, "unisolate"), "none"),
     "slack_per_second": 0,
 }
 """Minutes become seconds, and no rate is in the way: what the rates do has tests of its own."""
@@ -46,7 +48,7 @@ SETTINGS: Final = {
     "HOUSEKEEPING_SCHEDULE": "0 7 * * * *",
     "NUDGE_AFTER": "PT5S",
     "BULKHEAD_HOST_INVISIBILITY": "4",
-    "RATE_LIMITS": json.dumps(dict.fromkeys(TENANT["rates"].keys() - {"unisolate"}, "9000/min")),
+    "RATE_LIMITS": json.dumps(dict.fromkeys(_BUDGETS, "9000/min")),
     "ISOLATION_CAPS": json.dumps({"per_incident": 5, "per_hour": 100, "per_day": 100, "fleet_share": 1}),
 }
 """The settings that let a test run faster than the clock."""
@@ -124,42 +126,25 @@ class Play:
 
     def await_over(self, *incidents: str, seconds: float = PATIENCE) -> None:
         """Wait, by the ledger, until nothing more will happen about the incidents by itself."""
-        for incident in incidents:
-            eventually(lambda it=incident: self._over(it), f"incident {incident} is over", seconds, self.story)  # type: ignore[misc]
+        eventually(lambda: all(map(self._over, incidents)), f"over: {' '.join(incidents)}", seconds, self.story)
 
     def await_told(self, kind: str, *incidents: str, seconds: float = PATIENCE) -> None:
         """Wait, by the tenant alone, until the chat has heard this kind of message about every incident."""
-        for incident in incidents:
-            eventually(
-                lambda it=incident: any(each.kind == kind for each in self.told(it)),  # type: ignore[misc]
-                f"{kind} is told about incident {incident}",
-                seconds,
-                self.story,
-            )
-
-    def await_device(self, device: str, *, isolated: bool) -> None:
-        eventually(lambda: self.isolated(device) == isolated, f"device {device} isolated: {isolated}")
-
-    def await_fetched(self, incident: str) -> None:
-        """Wait until a first attempt to fetch what was collected has ended, well or badly."""
-
-        def ended() -> bool:
-            actions = self.ledger.actions(incident)
-            return any(
-                each.state is State.SUCCEEDED or (each.state is State.FETCHING and each.detail) for each in actions
-            )
-
-        eventually(ended, f"a first fetch for incident {incident}", story=self.story)
+        eventually(
+            lambda: all(kind in self.kinds_told(each) for each in incidents), f"told: {kind}", seconds, self.story
+        )
 
     def hurry(self, *incidents: str) -> None:
-        """Let the seconds and minutes pass that actions wait before their next try."""
-        long_ago = datetime.now(UTC) - timedelta(minutes=1)
+        """Let the seconds and minutes pass that actions wait before their next try; what a host works on stays."""
+        now = datetime.now(UTC)
         for incident in incidents:
             for entry in self.ledger.open_actions(incident):
                 action = entry.value
-                tried_again = action.state is State.PLANNED and action.tries
-                if tried_again or (action.state is State.FETCHING and action.detail):
-                    self.ledger.move(entry, action.model_copy(update={"due": long_ago}))
+                waits = action.due and action.due < now + timedelta(minutes=5)
+                tried = action.tries if action.state is State.PLANNED else action.detail
+                if waits and tried and action.state in {State.PLANNED, State.FETCHING}:
+                    with suppress(Conflict):  # a host was faster
+                        self.ledger.move(entry, action.model_copy(update={"due": now - timedelta(minutes=1)}))
 
     def outlive(self, *incidents: str) -> None:
         """While no host runs: let the minutes pass for which a dead one's downloads and notices are left alone."""

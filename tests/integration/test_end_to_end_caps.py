@@ -21,7 +21,7 @@ SHARE = 6
 
 @pytest.fixture(scope="module")
 def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
-    """Seven devices with the default caps of five per incident; then two more, of which the fleet's share allows one."""
+    """Seven devices with the default caps of five per incident; then two more: one fits the fleet's share."""
     defaults = json.dumps(Caps().model_dump())
     with played(tmp_path_factory.mktemp("caps"), fleet=FLEET, ISOLATION_CAPS=defaults) as stage:
         stage.raise_incidents(several(WIDE, DEVICES))

@@ -46,7 +46,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
             "machines",
             [
                 {"id": DEVICE[FAILS_ONCE], "outcomes": {"Isolate": {"status": "Failed", "times": 1}}},
-                {"id": DEVICE[FAILS], "outcomes": {"Isolate": {"status": "Failed", "error": 5}}},
+                {"id": DEVICE[FAILS], "outcomes": {"Isolate": {"status": "Failed"}}},
                 {"id": DEVICE[CANCELLED], "online": False},
                 {"id": DEVICE[OFFLINE], "online": False},
             ],
@@ -134,7 +134,7 @@ def test_an_isolation_that_fails_three_times_has_failed_and_says_what_to_do(play
     assert "contained" not in play.kinds_told(FAILS)
     ended = play.told(FAILS)[-1]
     assert ended.kind == "ended"
-    assert "failed on the device (error 0x5)" in ended.text
+    assert "failed on the device (error 0x80004005)" in ended.text
     assert "What you should do: look whether the device is on" in ended.text
     assert len(play.archived(FAILS)) == 3
 

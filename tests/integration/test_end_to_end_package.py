@@ -9,33 +9,38 @@ import pytest
 
 from local.tenant import samples
 from shared.models.action import State
-from tests.integration.stage_harness import Json, Play, own_package, played
+from tests.integration.stage_harness import Json, Play, eventually, own_package, played
 
-MISSING, EXPIRED, TRUNCATED, PAGE, LATE = "8001", "8002", "8003", "8004", "8005"
-DEVICE = {each: samples.fleet_id(int(each) - 7990) for each in (MISSING, EXPIRED, TRUNCATED, PAGE, LATE)}
-URI = "/getPackageUri$"
-FAULTS: dict[str, Json] = {
-    MISSING: {"kind": "status", "path": URI, "status": 404, "code": "ResourceNotFound"},
-    EXPIRED: {"kind": "status", "path": "^/download/", "status": 403, "code": "LinkExpired"},
-    TRUNCATED: {"kind": "truncate", "path": "^/download/"},
-    PAGE: {"kind": "status", "path": "^/download/", "status": 200, "body": "<html>Please sign in</html>"},
-    LATE: {"kind": "status", "path": URI, "status": 429, "code": "TooManyRequests", "headers": {"Retry-After": "2"}},
-}
+DEVICE = {str(8001 + place): samples.fleet_id(10 + place) for place in range(5)}
+LINK, DOWNLOAD = "/getPackageUri$", "^/download/"
+FAULTS: list[Json] = [
+    {"method": "GET", "times": 1, **fault}
+    for fault in (
+        {"kind": "status", "path": LINK, "status": 404, "code": "ResourceNotFound"},
+        {"kind": "status", "path": LINK, "status": 429, "code": "TooManyRequests", "headers": {"Retry-After": "2"}},
+        {"kind": "status", "path": DOWNLOAD, "status": 403, "code": "LinkExpired"},
+        {"kind": "truncate", "path": DOWNLOAD},
+        {"kind": "status", "path": DOWNLOAD, "status": 200, "body": "<html>Please sign in</html>"},
+    )
+]
+
+
+def archived(stage: Play) -> bool:
+    stage.hurry(*DEVICE)
+    return all(stage.ledger.actions(each) and stage.ledger.actions(each)[0].state.final for each in DEVICE)
 
 
 @pytest.fixture(scope="module")
 def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
-    """One incident after the other meets its fault; then the waits between the tries pass."""
+    """Every response at once: each fault strikes some of them. The waits between the tries pass quickly."""
     folder = tmp_path_factory.mktemp("package")
     with played(folder) as stage:
         for incident, device in DEVICE.items():
             machine, stage.notes[incident] = own_package(folder, device)
             stage.control("POST", "machines", [machine])
-        for incident, fault in FAULTS.items():
-            stage.fault({**fault, "method": "GET", "times": 1})
-            stage.raise_incidents(samples.low_severity_incident(incident, device_id=DEVICE[incident]))
-            stage.await_fetched(incident)
-        stage.hurry(*DEVICE)
+        stage.fault(*FAULTS)
+        stage.raise_incidents(*(samples.low_severity_incident(each, device_id=DEVICE[each]) for each in DEVICE))
+        eventually(lambda: archived(stage), "every package is archived", story=stage.story)
         stage.await_over(*DEVICE)
         stage.notes["faults"] = stage.control("GET", "faults")["value"]
         yield stage

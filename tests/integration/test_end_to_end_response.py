@@ -15,48 +15,16 @@ import pytest
 from local.tenant import samples
 from local.tenant.evidence import device_evidence
 from shared.models.action import State
-from tests.integration.stage_harness import Json, Play, moment, own_package, played
+from tests.integration.stage_harness import Json, Play, eventually, moment, own_package, played
 
 NOW = datetime.now(UTC)
 HARMFUL, HARMLESS, PROTECTED, LOW, CONTROLLER_TAG, CONTROLLER_NAME = "3001", "3002", "3003", "3004", "3005", "3006"
 STALE, TAKEN, RELEASED, PENDING, TWIN, OTHER_TWIN, GROWING = "3007", "3008", "3009", "3010", "3011", "3012", "3013"
-HOSTILE, ODD, EMPTY, ENORMOUS = "3014", "3015", "3016", "3017"
-DEVICE = {incident: samples.fleet_id(int(incident) - 2990) for incident in map(str, range(3001, 3018))}
+DEVICE = {incident: samples.fleet_id(int(incident) - 2990) for incident in map(str, range(3001, 3014))}
 DEVICE[OTHER_TWIN] = DEVICE[TWIN]
 JOINER = samples.fleet_id(50)
-SPOOF = "<!channel> *Urgent* <https://evil.example/x|click> @here & \u202egnp.exe `rm -rf /`"
 KINDS = ["started", "contained", "ended"]
 KIND_COLLECT = "CollectInvestigationPackage"
-
-
-def enormous() -> Json:
-    """300 alerts, and by far more than a queue message may hold."""
-    one = samples.harmful_incident(ENORMOUS, device_id=DEVICE[ENORMOUS])
-    alert = one["alerts"][0]
-    alerts = [{**alert, "id": f"da-enormous-{number}", "description": "x" * 500} for number in range(300)]
-    return {**one, "alerts": alerts}
-
-
-def odd() -> Json:
-    """Nulls, unknown members and kinds, numbers for texts, and a compromised device without an id."""
-    nameless = {**device_evidence(None, NOW, roles=["compromised"]), "hostName": "printer9", "deviceDnsName": None}
-    evidence = [
-        nameless,
-        {"@odata.type": 7, "verdict": ["malicious"]},
-        {"@odata.type": "#microsoft.graph.security.new"},
-    ]
-    alert = {"title": None, "severity": "ultra", "status": 3, "description": {"a": 1}, "evidence": evidence}
-    return {"id": ODD, "displayName": 12345, "severity": "ultra", "status": "paused", "alerts": [alert], "novel": {}}
-
-
-def hostile() -> Json:
-    incident = samples.harmful_incident(HOSTILE, device_id=DEVICE[HOSTILE])
-    alert = incident["alerts"][0]
-    for evidence in alert["evidence"]:
-        for name in ("deviceDnsName", "hostName"):
-            if name in evidence:
-                evidence[name] = "<!here>`host`.evil.example/../x"
-    return {**incident, "displayName": SPOOF, "alerts": [{**alert, "title": SPOOF, "description": SPOOF}]}
 
 
 def every_incident() -> list[Json]:
@@ -70,10 +38,6 @@ def every_incident() -> list[Json]:
         samples.protected_incident(CONTROLLER_TAG, device_id=DEVICE[CONTROLLER_TAG]),
         samples.harmful_incident(STALE, device_id=DEVICE[STALE], created=old),
         samples.harmful_incident(RELEASED, device_id=DEVICE[RELEASED], created=NOW - timedelta(minutes=1)),
-        hostile(),
-        odd(),
-        {"id": EMPTY, "severity": None, "status": None, "displayName": None, "alerts": []},
-        enormous(),
     ]
 
 
@@ -89,10 +53,10 @@ def prepare(play: Play) -> str:
     play.control("POST", "machines", changes)
     for incident in (TAKEN, RELEASED, PENDING):
         play.control("POST", "people/isolate", {"machineId": DEVICE[incident], "by": "alice@contoso.com"})
-    play.await_device(DEVICE[RELEASED], isolated=True)
+    eventually(lambda: play.isolated(DEVICE[RELEASED]), "it is isolated")
     play.control("POST", "people/release", {"machineId": DEVICE[RELEASED], "by": "bob@contoso.com"})
-    play.await_device(DEVICE[RELEASED], isolated=False)
-    play.await_device(DEVICE[TAKEN], isolated=True)
+    eventually(lambda: not play.isolated(DEVICE[RELEASED]), "it is released")
+    eventually(lambda: play.isolated(DEVICE[TAKEN]), "it is isolated")
     return digest
 
 
@@ -100,8 +64,8 @@ def prepare(play: Play) -> str:
 def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
     """Every scene, played to its end; where a scene has a second part, that is played afterwards."""
     folder = tmp_path_factory.mktemp("response")
-    settings = {"PROTECTED": json.dumps({"tags": ["Payroll"]})}
-    with played(folder, tenant={"duplicate_isolate": "silent"}, **settings) as stage:
+    protected = json.dumps({"tags": ["Payroll"]})
+    with played(folder, tenant={"duplicate_isolate": "silent"}, PROTECTED=protected) as stage:
         stage.notes["digest"] = prepare(stage)
         stage.raise_incidents(*every_incident())
         waits = {PENDING}
@@ -176,7 +140,7 @@ def test_chat_hears_of_the_start_the_containment_and_the_end_in_this_order(play:
     assert "Release from isolation" in ended.text
 
 
-@pytest.mark.parametrize("incident", [HARMFUL, PENDING, TWIN, GROWING, HOSTILE, ENORMOUS])
+@pytest.mark.parametrize("incident", [HARMFUL, PENDING, TWIN, GROWING])
 def test_nothing_is_announced_before_it_is_final(play: Play, incident: str) -> None:
     told = play.told(incident)
     [isolate] = play.actions(DEVICE[incident], "Isolate")
@@ -271,49 +235,6 @@ def test_an_incident_that_grows_isolates_the_new_device_too(play: Play) -> None:
         assert len(play.actions(device, "Isolate")) == 1
         assert play.isolated(device)
     assert play.kinds_told(GROWING) == KINDS + KINDS
-
-
-def test_hostile_text_reaches_chat_inert(play: Play) -> None:
-    told = play.told(HOSTILE)
-    assert [each.kind for each in told] == KINDS
-    for each in told:
-        text = json.loads(f"[{each.text}]")[0]
-        shown = json.dumps(text, ensure_ascii=False)
-        for live in ("<!", "https://evil", "evil.example", "\u202e", "@here", "<https://evil"):
-            assert live not in shown, live
-        assert "&lt;!channel&gt;" in shown
-
-
-def test_hostile_text_is_no_name_no_log_line_and_no_markup_in_the_comment(play: Play) -> None:
-    names = play.archived(HOSTILE)
-    assert len(names) == 3
-    assert all(name.isascii() and ".." not in name and "evil.example" not in name for name in names)
-    log = play.log()
-    assert "evil" not in log
-    assert "\u202e" not in log
-    [comment] = play.incident(HOSTILE)["comments"]
-    assert "https://evil" not in comment["comment"]
-
-
-@pytest.mark.parametrize("incident", [ODD, EMPTY])
-def test_odd_incidents_are_assessed_and_told(play: Play, incident: str) -> None:
-    entry = play.ledger.incident(incident)
-    assert entry is not None
-    assert entry.value.verdict == "may do harm"
-    assert "ended" in play.kinds_told(incident)
-    assert play.ledger.actions(incident) == []
-
-
-def test_a_device_without_an_id_is_named_as_not_actionable(play: Play) -> None:
-    assert "Not actionable: printer9: no usable Defender id" in play.told(ODD)[-1].text
-
-
-def test_an_enormous_incident_is_handled_like_any_other(play: Play) -> None:
-    assert play.isolated(DEVICE[ENORMOUS])
-    files = {name.rpartition("/")[2]: data for name, data in play.archived(ENORMOUS).items()}
-    assert len(files["incident.json"]) > 64 * 1024
-    assert len(json.loads(files["alerts.json"])) == 300
-    assert play.kinds_told(ENORMOUS) == KINDS
 
 
 def test_tokens_are_asked_for_the_right_audiences(play: Play) -> None:

@@ -49,7 +49,8 @@ MOMENTS = [
 ]
 """A dozen moments, each at a call that leaves the process: before its effect, or after it and before the answer."""
 
-FUNCTIONS = ["assess_incident", "collect_evidence", "archive_evidence", "notify_people", "assess_incident", "notify_people"]
+_TWICE = ["assess_incident", "notify_people"]
+FUNCTIONS = ["collect_evidence", "archive_evidence", *_TWICE, *_TWICE]
 
 
 @pytest.fixture(scope="module")

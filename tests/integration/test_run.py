@@ -67,7 +67,10 @@ def published_sample() -> object:
         assert found, "section 2.7 has no JSON"
         return json.loads(found[1])
     synthetic = samples.harmful_incident(SAMPLE_ID, device_id=SAMPLE_DEVICE)
-    return {"value": [{**synthetic, "alerts": synthetic["alerts"][:1]}]}
+    alert = synthetic["alerts"][0]
+    named = {"deviceDnsName": "host1.contoso.com", "hostName": "host1"}
+    evidence = [each | named if "deviceDnsName" in each else each for each in alert["evidence"]]
+    return {"value": [{**synthetic, "alerts": [{**alert, "evidence": evidence}]}]}
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +119,9 @@ def test_it_says_how_long_containment_took(plain: Ended) -> None:
 
 
 def test_the_evidence_lies_where_it_says_with_the_hashes_it_says(plain: Ended) -> None:
-    told = re.findall(r"^  (\S+)\n +[\d,]+ bytes, SHA-256 ([0-9a-f]{64}) \(read back, same hash\)", plain.output, re.M)
+    told = re.findall(
+        r"^  (\S+)\n +[\d,]+ bytes, SHA-256 ([0-9a-f]{64}) \(read back, same hash\)", plain.output, re.MULTILINE
+    )
     assert len(told) == 6
     folder = plain.folder / "evidence"
     for name, digest in told:

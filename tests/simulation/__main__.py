@@ -28,13 +28,26 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--replay", type=int)
+    parser.add_argument("--first", action="store_true", help="stop at the first seed that breaks something")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if asked.replay is not None:
         outcome = shrink(asked.replay)
         print(told(outcome, lines=10_000))
         return 1 if outcome.problems else 0
+    if asked.first:
+        return first(asked.start, asked.seeds)
     return long_run(asked.start, asked.seeds, asked.jobs)
+
+
+def first(start: int, seeds: int) -> int:
+    """Play until a history breaks something."""
+    for seed in range(start, start + seeds):
+        problems = play(seed).problems
+        if problems:
+            print(f"seed {seed}: {problems[0]}")
+            return 1
+    return 0
 
 
 def long_run(start: int, seeds: int, jobs: int) -> int:

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from local.tenant import package
 from responders._governor import LEASE
 from responders._notices import digest_of
 from shared.models.action import State
 from shared.models.incident import Incident
-from tests.simulation.tenant_life import PROTECTED_TAG
+from tests.simulation.tenant_life import PROTECTED_TAG, package_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -97,9 +96,9 @@ def no_backlog_by_a_switch(world: World) -> Iterator[str]:
             continue
         since = next(at for at, mode in world.record.switches if mode == "respond")
         for effect in world.record.effects:
-            if effect.kind == "Isolate" and effect.device == device and f"incident {incident}." in effect.comment:
-                if effect.at > since and not world.record.rows_before(incident, device, since):
-                    yield f"incident {incident}, device {device[:8]} at {effect.at}"
+            named = effect.kind == "Isolate" and effect.device == device and f"incident {incident}." in effect.comment
+            if named and effect.at > since and not world.record.rows_before(incident, device, since):
+                yield f"incident {incident}, device {device[:8]} at {effect.at}"
 
 
 def no_documented_rate_exceeded(world: World) -> Iterator[str]:
@@ -148,15 +147,12 @@ def archived_whole_and_once(world: World) -> Iterator[str]:
         if not action.artefacts:
             yield f"{action.key}: done without artefacts"
         for artefact in action.artefacts:
-            stored = world.evidence.stored.get(artefact.name)
-            if stored is None or stored[0].sha256 != artefact.sha256:
+            kept = world.evidence.stored.get(artefact.name)
+            if kept is None or kept[0].sha256 != artefact.sha256:
                 yield f"{artefact.name}: not there, or another hash"
-        made = world.tenant.desk.one(action.machine_action, hidden=True)
-        whole = package.build(
-            made.computer_dns_name, made.id, world.tenant.desk.progress(made).finished or made.created
-        )
+        whole = package_of(action.device).read_bytes()
         if action.artefacts and hashlib.sha256(whole).hexdigest() != action.artefacts[0].sha256:
-            yield f"{action.key}: not the package of {made.id}"
+            yield f"{action.key}: not the package of its device"
 
 
 def told_the_end(world: World) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from responders._flow import Flow
@@ -54,9 +55,9 @@ class Platform:
         for _ in range(instances):
             self.start()
         for name, period in TIMERS.items():
-            clockwork.after(period * clockwork.random.random(), lambda name=name: self._tick(name))
+            clockwork.after(period * clockwork.random.random(), partial(self._tick, name))
         for queue in (INCIDENTS, CONTAIN, COLLECT, ARCHIVE, NOTIFY):
-            clockwork.after(clockwork.random.random(), lambda queue=queue: self._poll(queue))
+            clockwork.after(clockwork.random.random(), partial(self._poll, queue))
 
     def start(self) -> None:
         """Start one more instance, with the settings of now."""
@@ -107,10 +108,8 @@ class Platform:
         if self.instances:
             for message in self._queues.receive(queue, limit=random.randint(1, BATCH), hidden_for=HIDDEN):
                 instance = random.choice(self.instances)
-                self._clockwork.spawn(
-                    instance.process, lambda message=message, instance=instance: self._handle(instance, queue, message)
-                )
-        self._clockwork.after(random.uniform(0.1, 2.0), lambda: self._poll(queue))
+                self._clockwork.spawn(instance.process, partial(self._handle, instance, queue, message))
+        self._clockwork.after(random.uniform(0.2, 3.5), lambda: self._poll(queue))
 
     def _handle(self, instance: Instance, queue: str, message: Message) -> None:
         flow = instance.flow

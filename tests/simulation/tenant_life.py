@@ -5,8 +5,13 @@ Synthetic throughout: shapes after the facts on Graph incidents and Defender mac
 
 from __future__ import annotations
 
+import atexit
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 from local.tenant.evidence import device_evidence, file_evidence, process_evidence
 from local.tenant.samples import fleet, fleet_id
@@ -31,6 +36,22 @@ PROTECTED = 3
 PROTECTED_TAG = "Payroll"
 
 
+@cache
+def _packages() -> Path:
+    folder = TemporaryDirectory(prefix="bulkhead-packages-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+@cache
+def package_of(device: str) -> Path:
+    """The investigation package of a device: a small zip file of its own, whichever action collects it."""
+    path = _packages() / f"{device}.zip"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("Processes/processes.csv", f"Synthetic,{device}\n" * 50)
+    return path
+
+
 class TenantLife:
     """The seeded life of a tenant during the first `span` seconds of a history."""
 
@@ -43,7 +64,7 @@ class TenantLife:
         self.incidents: list[str] = []
         self._tagged: dict[str, datetime] = {}
         for machine in fleet(FLEET, seen=clockwork.now()):
-            tenant.fleet.put(machine)
+            tenant.fleet.put(machine | {"package_file": str(package_of(machine["id"]))})
         self._tag(PROTECTED, PROTECTED_TAG)
         happenings: list[Callable[[], None]] = [self._incident] * 5 + [self._grow] * 4 + [self._change] * 2
         happenings += [self._away, self._resolve, self._reclassify, self._merge]

@@ -98,17 +98,17 @@ class World:
         self.counters = Counters()
         self.troubled = True
         self.mode = "respond"
-        hooks = {"before": self._before, "after": self._after}
-        self.rows = FakeRows(**hooks)
-        self.documents = FakeDocuments(**hooks)
-        self.queues = FakeQueues(self.clockwork.now, QUEUES, **hooks)
-        self.evidence = FakeEvidence(**hooks)
+        before, after = self._before, self._after
+        self.rows = FakeRows(before=before, after=after)
+        self.documents = FakeDocuments(before=before, after=after)
+        self.queues = FakeQueues(self.clockwork.now, QUEUES, before=before, after=after)
+        self.evidence = FakeEvidence(before=before, after=after)
         self.tenant = Tenant(self._tenant_settings(), self.clockwork.now, seed)
-        clients = {"mishaps": Mishaps(self._mishap), **hooks}
-        self._incidents = FakeIncidents(self.tenant, **clients)
-        self._devices = FakeDevices(self.tenant, **clients)
-        self._downloads = FakeDownloads(self.tenant, **clients)
-        self._chat = FakeChat(self.tenant, **clients)
+        mishaps = Mishaps(self._mishap)
+        self._incidents = FakeIncidents(self.tenant, mishaps=mishaps, before=before, after=after)
+        self._devices = FakeDevices(self.tenant, mishaps=mishaps, before=before, after=after)
+        self._downloads = FakeDownloads(self.tenant, mishaps=mishaps, before=before, after=after)
+        self._chat = FakeChat(self.tenant, mishaps=mishaps, before=before, after=after)
         self.settings: dict[str, Settings] = {}
         self.caps = self.random.choice(
             ['{"per_incident": 3, "per_hour": 4, "per_day": 6, "fleet_share": 0.1}', '{"fleet_share": 0.5}']
@@ -202,8 +202,10 @@ class World:
         if process is None:
             return
         self.record.after(call, process)
+        # The pause before the next call lets others in just as well; only a slow answer is one more.
         slow = call in POSSIBLE and call not in _ACTS and self._strikes(self.dangers.slow)
-        self.clockwork.pause(self.random.uniform(1, 60) if slow else self.random.uniform(0.001, 0.02))
+        if slow:
+            self.clockwork.pause(self.random.uniform(1, 60))
         self._perhaps_die(call, "crash after")
         if call in {"rows.commit", "queues.send", "documents.create"} and self._strikes(self.dangers.storage / 2):
             self.counters.injected["storage answer lost", call] += 1

@@ -57,6 +57,15 @@ def test_an_empty_budget_grants_nothing_and_says_when_it_will() -> None:
     assert one.lease("isolate", 1).granted == 1
 
 
+def test_the_time_that_is_told_is_when_the_first_call_leaves_the_window() -> None:
+    one, clock = alone(isolate="2/min")
+    one.lease("isolate", 1)
+    clock.advance(30)
+    one.lease("isolate", 1)
+    assert one.lease("isolate", 1).again == START + timedelta(seconds=60 + SLACK)
+    assert one.lease("isolate", 2).again == START + timedelta(seconds=60 + SLACK)
+
+
 def test_more_than_the_whole_budget_gets_the_whole_budget() -> None:
     one, _ = alone(isolate="5/min")
     assert one.lease("isolate", 1000).granted == 5
@@ -257,6 +266,22 @@ def last_chance(clock: CoarseClock, until: datetime) -> datetime:
     while clock.told(moment) >= until:
         moment -= timedelta(milliseconds=50)
     return moment
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 0.999])
+def test_a_late_call_and_an_early_one_are_a_whole_window_apart(fraction: float, whole: bool) -> None:
+    """The worst that may be: one whose clock is behind calls at the end of its lease, one whose clock is ahead calls as
+    soon as it may.
+    """
+    real, rows = FakeClock(START), FakeRows()
+    real.advance(fraction)
+    behind, ahead = (CoarseClock(real, each, whole=whole) for each in (-0.5, 0.5))
+    settings = Settings.model_validate({"DEPLOYMENT": "test", "RATE_LIMITS": {"isolate": "2/min"}})
+    late = last_chance(behind, Governor(rows, behind, settings).lease("isolate", 2).until)
+    while not Governor(rows, ahead, settings).lease("isolate", 1).granted:
+        real.advance(0.05)
+    assert real.now() - late >= timedelta(seconds=60)
 
 
 RATES = st.sampled_from(["2/min,120/h", "10/min", "5/min,12/h", "1/s,4/min", "3/s"])

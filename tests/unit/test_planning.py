@@ -167,6 +167,23 @@ def test_a_cap_counts_what_the_same_plan_lets_pass() -> None:
     assert all("cap of 5 isolations per incident" in each.detail for each in found[5:])
 
 
+@pytest.mark.parametrize(
+    ("caps", "word"),
+    [
+        (Caps(per_hour=2, fleet_share=1), "per hour"),
+        (Caps(per_day=2, fleet_share=1), "per day"),
+        (Caps(fleet_share=0.002), "held at once"),
+    ],
+)
+def test_every_cap_counts_what_the_same_plan_lets_pass(caps: Caps, word: str) -> None:
+    devices = [affected(f"{number:040x}") for number in range(4)]
+    world = World(known={each.id: machine(id=each.id) for each in devices})
+    draft, _ = planned(world, assessment(*devices), how=settings(caps=caps))
+    found = [each for each in draft.plan.actions if each.responder == "isolate"]
+    assert [each.state for each in found] == [State.PLANNED] * 2 + [State.WAITING] * 2
+    assert all(word in each.detail for each in found[2:])
+
+
 # What is asked of Defender
 
 

@@ -138,6 +138,11 @@ def test_too_many_lines_say_that_some_are_left_out() -> None:
     assert "Open the incident" in payload["blocks"][-1]["text"]["text"]
 
 
+def test_a_section_fits_as_slack_counts_an_emoji_which_is_two() -> None:
+    for text in sections(slack(message(Line("Why", "&" * 480 + "😀" * 420)))):
+        assert len(text.encode("utf-16-le")) // 2 <= 3000
+
+
 # Teams
 
 
