@@ -1,4 +1,7 @@
-"""Troubles of the deployment itself: told when they have lasted, and told again when they are over."""
+"""Troubles of the deployment itself: told when they have lasted, and told again when they are over.
+
+A trouble is a row first. Telling it is tried at once and at every tick until every channel that works has it.
+"""
 
 from __future__ import annotations
 
@@ -19,55 +22,68 @@ log = logging.getLogger(__name__)
 
 
 class Alarm(Kept):
-    """A trouble: since when, whether it lasts, and whether people were told of its beginning."""
+    """A trouble: since when, from when on people are to be told, whether they were, and whether it lasts."""
 
+    kind: str
     text: str
     since: datetime
-    active: bool = True
+    tell_at: datetime
     told: bool = False
+    active: bool = True
 
 
 def trouble(ports: Ports, kind: str, text: str, *, lasting: timedelta = timedelta(0)) -> None:
     """Note a trouble; people are told once it has lasted for `lasting`."""
     now = ports.clock.now()
-    entry = ports.ledger.single(Alarm, f"alarm:{kind}")
-    alarm = entry.value if entry and entry.value.active else Alarm(text=text, since=now)
-    log.warning("%s: %s (since %s)", kind, text, alarm.since.isoformat())
-    told = alarm.told or (
-        now - alarm.since >= lasting and _tell(ports, kind, f"{text} (since {alarm.since:%H:%M:%S} UTC)")
-    )
-    changed = alarm.model_copy(update={"text": text, "told": told})
-    if entry is None or changed != entry.value:
-        _write(ports, kind, changed, entry.etag if entry else "")
+    entry = ports.ledger.single(Alarm, _name(kind))
+    log.warning("%s: %s", kind, text)
+    if entry is None or not entry.value.active:
+        _write(ports, Alarm(kind=kind, text=text, since=now, tell_at=now + lasting), entry.etag if entry else "")
+    tell_alarms(ports)
 
 
 def over(ports: Ports, kind: str) -> None:
-    """Note that a trouble is over, and say so where people were told of it."""
-    entry = ports.ledger.single(Alarm, f"alarm:{kind}")
+    """Note that a trouble is over; who was told of it is told so."""
+    entry = ports.ledger.single(Alarm, _name(kind))
     if entry is None or not entry.value.active:
         return
-    if entry.value.told and not _tell(ports, kind, f"over: {entry.value.text}"):
-        return
-    _write(ports, kind, entry.value.model_copy(update={"active": False}), entry.etag)
+    told = entry.value.told
+    ended = entry.value.model_copy(update={"active": False, "told": not told, "text": f"over: {entry.value.text}"})
+    _write(ports, ended, entry.etag)
+    tell_alarms(ports)
 
 
-def _write(ports: Ports, kind: str, alarm: Alarm, etag: str) -> None:
+def tell_alarms(ports: Ports) -> None:
+    """Tell what is to be told by now and was not."""
+    now = ports.clock.now()
+    for entry in ports.ledger.singles(Alarm, "alarm:"):
+        alarm = entry.value
+        if not alarm.told and alarm.tell_at <= now and _tell(ports, alarm):
+            _write(ports, alarm.model_copy(update={"told": True}), entry.etag)
+
+
+def _name(kind: str) -> str:
+    return f"alarm:{kind}"
+
+
+def _write(ports: Ports, alarm: Alarm, etag: str) -> None:
     try:
-        ports.ledger.put_single(f"alarm:{kind}", alarm, etag)
+        ports.ledger.put_single(_name(alarm.kind), alarm, etag)
     except Conflict:
-        log.info("another instance noted the trouble %s", kind)
+        log.info("another instance noted the trouble %s", alarm.kind)
 
 
-def _tell(ports: Ports, kind: str, text: str) -> bool:
+def _tell(ports: Ports, alarm: Alarm) -> bool:
     """Post to every channel; whether every one that works at all has it."""
-    message = Message(ALARM, "none", f"Bulkhead itself: {kind}", 0, observed=False, lines=(Line("What", text),))
+    line = Line("What", f"{alarm.text} (since {alarm.since:%Y-%m-%d %H:%M:%S} UTC)")
+    message = Message(ALARM, "none", f"Bulkhead itself: {alarm.kind}", 0, observed=False, lines=(line,))
     reached = True
     for name, chat in ports.chats.items():
         try:
             chat.post(RENDERERS[name](message))
         except Transient as error:
-            log.warning("the trouble %s cannot be told on %s now: %s", kind, name, error)
+            log.warning("the trouble %s cannot be told on %s now: %s", alarm.kind, name, error)
             reached = False
         except Rejected as error:
-            log.warning("the trouble %s cannot be told on %s: %s", kind, name, error)
+            log.warning("the trouble %s cannot be told on %s: %s", alarm.kind, name, error)
     return reached

@@ -10,7 +10,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from responders._alarms import trouble
+from responders._alarms import tell_alarms, trouble
 from responders._containment import JOINED_LOOK, settle
 from responders._interface import adopted
 from responders._nudges import tell
@@ -51,6 +51,7 @@ class Follow:
         rows = self._ports.ledger.due(now)
         self._nudge(rows, now)
         self._drain_poison()
+        tell_alarms(self._ports)
         unsure = [
             entry for entry in self._ports.ledger.open_actions() if entry.value.state in {State.UNKNOWN, State.SENDING}
         ]

@@ -187,6 +187,10 @@ class Ledger:
         row = self._rows.get("deployment", name)
         return _entry(kind, row) if row else None
 
+    def singles(self, kind: type[K], prefix: str) -> list[Entry[K]]:
+        """The values of the deployment whose names begin so."""
+        return [_entry(kind, row) for row in self._rows.query("deployment", prefix=prefix)]
+
     def put_single(self, name: str, value: Kept, etag: str) -> None:
         """Write a value that exists once; an empty etag where it must be new."""
         text = value.model_dump_json()

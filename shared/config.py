@@ -278,5 +278,10 @@ def _problem(error: Mapping[str, object]) -> str:
 
 
 def check() -> None:
-    """Read the settings of this process, for a host that wants to refuse to start. Raises SettingsError."""
-    load(os.environ)
+    """Read the settings of this process, for a host that wants to refuse to start. Raises SettingsError.
+
+    The host reads the schedules itself; those that are not set get their defaults in this process' environment.
+    """
+    settings = load(os.environ)
+    for name in ("WATCH_SCHEDULE", "FOLLOW_SCHEDULE", "HOUSEKEEPING_SCHEDULE"):
+        os.environ.setdefault(name, str(getattr(settings, name)))

@@ -117,9 +117,11 @@ def no_documented_rate_exceeded(world: World) -> Iterator[str]:
 
 
 def no_retry_before_retry_after(world: World) -> Iterator[str]:
-    """After a 429 nobody calls that API before Retry-After is over, but for calls that were leased already."""
+    """After a 429 that its worker lived to note, nobody calls that API before Retry-After, but with older leases."""
     grace = timedelta(seconds=LEASE + 1)
-    for at, api, wait in world.record.throttles:
+    for at, api, wait, refused in world.record.throttles:
+        if not world.record.heeded(at, refused):
+            continue
         until = at + timedelta(seconds=wait) - _SKEW
         for called, other, process in world.record.calls:
             if other == api and at + grace < called < until:
@@ -201,10 +203,27 @@ def _moment(message: dict[str, Any]) -> str:
 
 
 def every_dead_letter_is_kept(world: World) -> Iterator[str]:
-    """Whatever became poison is in the ledger."""
-    for queue in list(world.queues._queues):
-        if queue.endswith("-poison") and world.queues.waiting(queue):
-            yield f"{queue}: {len(world.queues.waiting(queue))} left"
+    """Whatever became poison is in the ledger, and people were told; rubbish becomes poison."""
+    kept = [row.text for (place, _), row in world.rows.stored.items() if place == "dead-letters"]
+    for text in world.platform.poisoned:
+        if text not in kept:
+            yield f"{text} became poison and is not kept"
+    for text in world.garbage:
+        if text not in kept:
+            yield f"{text} was never given up"
+    told = [message for message in world.tenant.chat.messages if "needs somebody" in str(message["message"]["text"])]
+    if kept and not told:
+        yield f"{len(kept)} dead letters, and nobody was told"
+
+
+def ours_is_ours(world: World) -> Iterator[str]:
+    """An action is recorded as somebody else's exactly where Defender's own record lacks a marker of it."""
+    for action in world.record.actions():
+        if not action.machine_action:
+            continue
+        made = world.tenant.desk.one(action.machine_action, hidden=True)
+        if action.foreign == (f"/{action.id}/" in made.comment):
+            yield f"{action.key}: {'foreign' if action.foreign else 'ours'}, and the comment is {made.comment!r}"
 
 
 def a_persons_release_stands(world: World) -> Iterator[str]:
@@ -229,5 +248,6 @@ INVARIANTS: tuple[Invariant, ...] = (
     told_the_end,
     nothing_announced_early,
     every_dead_letter_is_kept,
+    ours_is_ours,
     a_persons_release_stands,
 )

@@ -43,8 +43,16 @@ class Instance:
 class Platform:
     """Starts instances, fires timers, delivers messages. `make` gives an instance its ports, as settings are then."""
 
-    def __init__(self, clockwork: Clockwork, queues: FakeQueues, make: Callable[[str], Ports], instances: int) -> None:
-        """`queues` are the real state, without hooks."""
+    def __init__(
+        self,
+        clockwork: Clockwork,
+        queues: FakeQueues,
+        make: Callable[[str], Ports],
+        instances: int,
+        *,
+        sweeps: bool = True,
+    ) -> None:
+        """Without `sweeps` housekeeping never runs, so that nothing but the ordinary reading finds an incident."""
         self._clockwork = clockwork
         self._queues = queues
         self._make = make
@@ -52,9 +60,12 @@ class Platform:
         self._running: set[str] = set()
         self.instances: list[Instance] = []
         self.failures = 0
+        self.poisoned: list[str] = []
         for _ in range(instances):
             self.start()
         for name, period in TIMERS.items():
+            if name == "housekeeping" and not sweeps:
+                continue
             clockwork.after(period * clockwork.random.random(), partial(self._tick, name))
         for queue in (INCIDENTS, CONTAIN, COLLECT, ARCHIVE, NOTIFY):
             clockwork.after(clockwork.random.random(), partial(self._poll, queue))
@@ -124,7 +135,9 @@ class Platform:
             steps[queue]()
         except Killed:
             raise
-        except _RAISED as error:
+        except (*_RAISED, ValueError) as error:
+            if isinstance(error, ValueError) and message.text.isalnum():
+                raise
             self._failed(f"{queue} {message.text} on {instance.process.name}: {error!r}")
             self._clockwork.after(0.0, lambda: self._again(queue, message))
             return
@@ -136,6 +149,7 @@ class Platform:
         if message.dequeue_count >= TRIES:
             self._queues.provide(f"{queue}-poison")
             self._queues.send(f"{queue}-poison", message.text)
+            self.poisoned.append(message.text)
             self._queues.delete(queue, message)
         else:
             kept = self._queues._queues[queue].messages.get(message.id)

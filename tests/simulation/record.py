@@ -65,7 +65,8 @@ class Record:
         self._known: set[str] = set()
         self.effects: list[Effect] = []
         self.calls: list[tuple[datetime, str, str]] = []
-        self.throttles: list[tuple[datetime, str, float]] = []
+        self.throttles: list[tuple[datetime, str, float, str]] = []
+        self.disturbed: list[tuple[datetime, str]] = []
         self.switches: list[tuple[datetime, str]] = []
         self.observed: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -156,11 +157,16 @@ class Record:
             desk.isolated(device) and any(desk.progress(each).status == "Succeeded" for each in running)
         )
 
-    def mishap(self, call: str, mishap: Mishap) -> None:
+    def mishap(self, call: str, mishap: Mishap, process: str) -> None:
         """A call is refused with a wait."""
         if mishap.status == 429 and call in APIS:
             wait = float(mishap.retry_after) if mishap.retry_after else 0.0
-            self.throttles.append((self._world.clockwork.now(), APIS[call], wait))
+            self.throttles.append((self._world.clockwork.now(), APIS[call], wait, process))
+
+    def heeded(self, at: datetime, process: str) -> bool:
+        """Whether the process that was refused lived on to write that down."""
+        near = timedelta(seconds=75)
+        return not any(other == process and at <= moment <= at + near for moment, other in self.disturbed)
 
     def switched(self, mode: str) -> None:
         """The mode was changed: what was judged while observing must wait for something new."""

@@ -71,17 +71,20 @@ class TenantLife:
         if people:
             happenings += [self._person_isolates, self._person_releases, self._person_cancels] * 2
             happenings += [self._person_collects, self._person_tags]
-        clockwork.after(self._random.uniform(1, 60), self._incident)
+        first = self._random.uniform(1, 60)
+        for _ in range(self._random.choice([1, 1, 1, 6])):
+            clockwork.after(first + self._random.random(), self._incident)
         for _ in range(self._random.randint(4, 14)):
             clockwork.after(self._random.uniform(15, span), self._random.choice(happenings))
 
     def quiet(self) -> None:
-        """Let every device return and every action of other people come to its end."""
+        """Let every device return, and every action that people asked for, or that waits for them, come to its end."""
         now = self._clockwork.now()
         for place in range(FLEET):
             self._tenant.fleet.one(fleet_id(place)).presence.set(now, online=True)
         for action in self._tenant.desk.everything():
-            if action.source == "Portal" and not self._tenant.desk.progress(action).final:
+            stuck = action.source == "Portal" or action.behind_releases
+            if stuck and not self._tenant.desk.progress(action).final:
                 self._tenant.desk.force(action.id, "Succeeded")
 
     def _device(self) -> str:

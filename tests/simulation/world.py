@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from local.tenant.settings import Durations, TenantSettings
 from responders._governed import GovernedDevices, GovernedIncidents
 from responders._governor import Governor
 from responders._ledger import Ledger
-from responders._ports import QUEUES, Ports
+from responders._ports import INCIDENTS, NOTIFY, QUEUES, Ports
 from responders._wiring import responders
 from shared.config import load
 from shared.errors import Transient
@@ -48,6 +48,7 @@ class Dangers:
     slow: float = 0.0
     switches: bool = False
     people: bool = True
+    sweeps: bool = True
     instances: int = 2
 
 
@@ -61,6 +62,7 @@ def drawn(seed: int) -> Dangers:
         slow=random.choice([0.0, 0.01, 0.05]),
         switches=random.random() < 0.3,
         people=random.random() < 0.7,
+        sweeps=random.random() < 0.5,
         instances=random.choice([1, 2, 2, 3]),
     )
 
@@ -115,7 +117,12 @@ class World:
         )
         self.record = Record(self)
         self.life = TenantLife(self.clockwork, self.tenant, SPAN, people=self.dangers.people)
-        self.platform = Platform(self.clockwork, self.queues, self._ports, self.dangers.instances)
+        self.platform = Platform(
+            self.clockwork, self.queues, self._ports, self.dangers.instances, sweeps=self.dangers.sweeps
+        )
+        self.garbage: list[str] = []
+        for _ in range(self.random.choice([0, 0, 1])):
+            self.clockwork.after(self.random.uniform(30, SPAN), self._rubbish)
         if self.dangers.switches:
             for _ in range(self.random.randint(1, 3)):
                 self.clockwork.after(self.random.uniform(30, SPAN), self._switch)
@@ -139,7 +146,7 @@ class World:
         random = self.random
         return TenantSettings(
             visibility_seconds=random.choice([0.0, 5.0, 30.0, 100.0]),
-            duplicate_isolate=random.choice(["error", "silent"]),
+            duplicate_isolate=random.choice(["error", "silent", "race"]),
             durations={
                 "Isolate": Durations((1, 20), (2, 90)),
                 "CollectInvestigationPackage": Durations((1, 30), (20, 200)),
@@ -194,6 +201,7 @@ class World:
         self._perhaps_die(call, "crash before")
         if call.startswith(("rows.", "queues.", "documents.", "evidence.")) and self._strikes(self.dangers.storage):
             self.counters.injected["storage fails", call] += 1
+            self.record.disturbed.append((self.clockwork.now(), process.name))
             raise Transient(f"{call}: storage cannot be reached")
         self.record.before(call, process)
 
@@ -209,6 +217,7 @@ class World:
         self._perhaps_die(call, "crash after")
         if call in {"rows.commit", "queues.send", "documents.create"} and self._strikes(self.dangers.storage / 2):
             self.counters.injected["storage answer lost", call] += 1
+            self.record.disturbed.append((self.clockwork.now(), process.name))
             raise Transient(f"{call}: the answer was lost")
 
     def _latency(self, call: str) -> float:
@@ -222,6 +231,7 @@ class World:
         if process and self._strikes(self.dangers.crash):
             self.counters.injected[how, call] += 1
             self.clockwork.note(f"{process.name}: {how} {call}")
+            self.record.disturbed.append((self.clockwork.now(), process.name))
             self.platform.kill(process)
             raise Killed(process.name)
 
@@ -230,10 +240,13 @@ class World:
 
     def _mishap(self, call: str) -> Mishap | None:
         mishap = self.random.choice(POSSIBLE[call]) if self._strikes(self.dangers.mishap) else None
+        if mishap and mishap.retry_after:
+            mishap = replace(mishap, retry_after=self.random.choice(["2.128", "30", "90"]))
         if mishap:
             self.counters.injected[mishap.kind, call] += 1
             self.clockwork.note(f"{call}: {mishap.kind} {mishap.status}")
-            self.record.mishap(call, mishap)
+            process = self.clockwork.process()
+            self.record.mishap(call, mishap, process.name if process else "")
         return mishap
 
     def _switch(self) -> None:
@@ -242,6 +255,13 @@ class World:
         self.clockwork.note(f"RESPONSE_MODE is now {self.mode}")
         self.record.switched(self.mode)
         self.platform.restart_all()
+
+    def _rubbish(self) -> None:
+        """Somebody puts a message that nobody can handle."""
+        text = self.random.choice(["no/such#incident", "?"]) + str(len(self.garbage))
+        self.garbage.append(text)
+        self.counters.injected["rubbish", "queues.receive"] += 1
+        self.queues.send(self.random.choice([INCIDENTS, NOTIFY]), text)
 
     def _calm(self) -> None:
         """Nothing goes wrong any more."""
