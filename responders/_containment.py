@@ -75,16 +75,16 @@ class Reservation:
             self.sending.append(to.key)
 
     def _contained(self, action: Action, to: Action) -> Action:
-        slot = self.slots.get(action.device)
+        slot = self.slots.get(action.target)
         if slot and slot.value.owner != action.key:
             return self._join(action, slot)
         capped = None if action.attempt and slot else self._capped(action)
         if capped:
             return capped
         if slot is None:
-            made = Slot(device=action.device, owner=action.key, holders=(action.incident,), since=self._now)
-            self.slots[action.device] = Entry(made, "")
-            self._touched.add(action.device)
+            made = Slot(device=action.target, owner=action.key, holders=(action.incident,), since=self._now)
+            self.slots[action.target] = Entry(made, "")
+            self._touched.add(action.target)
         if all(spent.id != action.id for spent in self.caps.sent):
             sent = (*self.caps.sent, Spent(id=action.id, at=self._now))
             self.caps = self.caps.model_copy(update={"sent": sent})
@@ -93,8 +93,8 @@ class Reservation:
     def _join(self, action: Action, slot: Entry[Slot]) -> Action:
         """Become a further holder of a device that another action of ours isolates, or has isolated."""
         holders = tuple(dict.fromkeys((*slot.value.holders, action.incident)))
-        self.slots[action.device] = Entry(slot.value.model_copy(update={"holders": holders}), slot.etag)
-        self._touched.add(action.device)
+        self.slots[action.target] = Entry(slot.value.model_copy(update={"holders": holders}), slot.etag)
+        self._touched.add(action.target)
         if slot.value.held:
             return action.to(State.SUCCEEDED, self._now, joined=slot.value.owner, detail="we hold it isolated already")
         return action.to(
@@ -179,17 +179,17 @@ def settle(ports: Ports, entry: Entry[Action], to: Action) -> Entry[Action] | No
 def _slot_changes(ports: Ports, to: Action) -> list[Change]:
     if not ports.responders[to.responder].contains:
         return []
-    slot = ports.ledger.slot(to.device)
+    slot = ports.ledger.slot(to.target)
     if slot is None or slot.value.owner != to.key:
         return []
-    key = slot_key(to.device)
+    key = slot_key(to.target)
     if to.state is State.SUCCEEDED and not to.foreign:
         held = slot.value.model_copy(update={"held": True})
         return [Replace(key, held.model_dump_json(), slot.etag)]
     if not (to.foreign or to.state.settled):
         return []
     changes: list[Change] = [Delete(key, slot.etag)]
-    if not to.ended and (to.foreign or not to.machine_action):
+    if not (to.ended or to.doubtful) and (to.foreign or not to.machine_action):
         caps = ports.ledger.caps()
         left = tuple(spent for spent in caps.value.sent if spent.id != to.id)
         if len(left) != len(caps.value.sent):

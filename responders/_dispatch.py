@@ -161,7 +161,7 @@ class Dispatch:
         for other in self._ports.ledger.open_actions(action.incident):
             sibling = other.value
             responder = self._ports.responders.get(sibling.responder)
-            if sibling.device == action.device and responder and responder.contains and not sibling.state.settled:
+            if sibling.target == action.target and responder and responder.contains and not sibling.state.settled:
                 return True
         return False
 

@@ -18,7 +18,7 @@ from responders._ports import ARCHIVE, INCIDENTS, QUEUES
 from responders._settling import YOUNG, accepted, ended, looked, progressed
 from shared.clients.interface import ACTIONS_PAGE, ActionQuery
 from shared.errors import NotFound, Rejected, Throttled, Transient
-from shared.models.action import State
+from shared.models.action import State, target_of
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
@@ -103,8 +103,9 @@ class Follow:
     def _adopt(self, entry: Entry[Action], listed: Mapping[str, MachineAction], now: datetime) -> None:
         """Our own marker in the listing tells that a POST worked after all."""
         action = entry.value
-        mine = adopted(action, list(listed.values()), self._ports.marker(action.id))
-        if mine and mine.machine_id == action.device:
+        kind = self._ports.responders[action.responder].kinds[0]
+        mine = adopted(action, list(listed.values()), self._ports.marker(action.id), kind)
+        if mine and target_of(mine.machine_id) == action.target:
             self._write(entry, accepted(action, mine, now, foreign=False))
 
     def _progress(self, entry: Entry[Action], seen: MachineAction, now: datetime) -> None:

@@ -26,6 +26,9 @@ LEASE = 10.0
 SLACK = LEASE + 1.0
 """Seconds by which every window is longer than documented: the life of a lease and the clock's resolution."""
 
+LONGEST_WAIT = 3600.0
+"""Seconds for which a Retry-After is believed at the most; the longest documented window is an hour."""
+
 PARTITION = "budget"
 _CONFLICTS = 8
 
@@ -88,7 +91,7 @@ class Governor:
 
     def refused(self, api: str, retry_after: float | None) -> datetime:
         """Take note of a 429: nobody calls `api` before the time that this gives."""
-        wait = 30.0 if retry_after is None else retry_after
+        wait = min(LONGEST_WAIT, 30.0 if retry_after is None else retry_after)
         until = self._clock.now() + timedelta(seconds=wait + 0.001)
         self._mark(api, "blocked", _millis(until))
         return until

@@ -74,7 +74,10 @@ def rule(  # noqa: PLR0911 - one rail after the other, in the order in which peo
 ) -> Ruling:
     """The rails that concern one device and its incident. What does not contain meets only the kill switch."""
     if not respond:
-        return Wait("RESPONSE_MODE was set to observe before it was sent", "approve it once responding is wanted again")
+        return Wait(
+            "RESPONSE_MODE was set to observe before it was sent",
+            "contain the device in the Defender portal, if it is still called for",
+        )
     if not contains:
         return Go()
     machine = action.facts
@@ -84,16 +87,24 @@ def rule(  # noqa: PLR0911 - one rail after the other, in the order in which peo
     if action.approved:
         return Go()
     if machine is None:
-        return Wait("its details could not be read from Defender", "look at the device, then approve or contain it")
+        return Wait(
+            "its details could not be read from Defender",
+            "look at the device, and contain it in the Defender portal if need be",
+        )
     role = sensitive_role(action, machine)
     if role:
-        return Wait(f"it looks like a {role}", "make sure that it can be cut off, then approve or contain it")
+        return Wait(
+            f"it looks like a {role}", "make sure that it can be cut off, then contain it in the Defender portal"
+        )
     if action.doubt:
-        return Wait(action.doubt, "judge the incident, then approve or contain the device")
+        return Wait(action.doubt, "judge the incident, and contain the device in the Defender portal if need be")
     age = now - action.newest_alert if action.newest_alert else None
     if age is None or age > max_age:
         old = f"{int(age / HOUR)} h old" if age else "of unknown age"
-        return Wait(f"the newest alert is {old}", "see whether it still matters, then approve or contain it")
+        return Wait(
+            f"the newest alert is {old}",
+            "see whether it still matters, and contain the device in the Defender portal if need be",
+        )
     return Go()
 
 
@@ -101,7 +112,7 @@ def rule_caps(counts: Counts, caps: Caps, now: datetime) -> Ruling:
     """The rails that concern how much is done in all."""
     hour = sum(spent.at > now - HOUR for spent in counts.sent)
     day = sum(spent.at > now - DAY for spent in counts.sent)
-    todo = "look whether so many devices are really attacked; then approve, or contain in the Defender portal"
+    todo = "look whether so many devices are really attacked, and contain them in the Defender portal"
     for name, used, limit in (
         ("per incident", counts.incident, caps.per_incident),
         ("per hour", hour, caps.per_hour),

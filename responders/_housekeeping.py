@@ -10,6 +10,7 @@ from responders._tenant import fleet_size
 from responders._watch import Watch
 from shared.clients.interface import ActionQuery
 from shared.errors import Rejected, Transient
+from shared.models.action import target_of
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Housekeeping:
     def _look(self, slot: Entry[Slot]) -> None:
         device = slot.value.device
         listed = self._ports.devices.actions(ActionQuery(machines=(device,)))
-        own = [each for each in listed if each.machine_id == device]
+        own = [each for each in listed if target_of(each.machine_id) == device]
         last = newest(own, kinds=("isolate", "unisolate"), status="succeeded")
         if last and last.kind == "unisolate":
             try:

@@ -143,7 +143,8 @@ def _seconds(moment: datetime | None) -> float:
     return moment.timestamp() if moment else 0.0
 
 
-def adopted(action: Action, listed: Sequence[MachineAction], own: str) -> MachineAction | None:
-    """Our own machine action for this goal, of any attempt, unless it ended badly and was counted."""
-    found = [each for each in listed if own in each.comment and each.id not in action.ended]
+def adopted(action: Action, listed: Sequence[MachineAction], own: str, kind: str) -> MachineAction | None:
+    """Our own machine action of this kind for this goal, of any attempt, unless it ended badly and was counted."""
+    mine = [each for each in listed if own in each.comment and each.kind in {kind, ""}]
+    found = [each for each in mine if each.id not in action.ended]
     return max(found, key=_completed, default=None)

@@ -39,7 +39,7 @@ def judge(incident: Incident) -> Assessment:
         reasons=tuple(_reasons(incident, alerts, severity)),
         severity=severity,
         doubt=_doubt(incident, severity),
-        newest_alert=incident.newest_alert,
+        newest_alert=max((alert.created for alert in alerts if alert.created), default=incident.created),
         devices=devices,
         not_actionable=unusable,
     )
@@ -109,13 +109,15 @@ def _devices(alerts: list[Alert]) -> tuple[tuple[Affected, ...], tuple[str, ...]
     seen: dict[str, list[Evidence]] = {}
     times: dict[str, datetime] = {}
     unusable: dict[str, None] = {}
+    spelt: dict[str, str] = {}
     for alert, evidence in ((each, item) for each in alerts for item in each.evidence):
         if evidence.kind != "device" and not (evidence.kind in _BEARS_DEVICE and evidence.bad):
             continue
         if _DEVICE_ID.fullmatch(evidence.device_id):
-            seen.setdefault(evidence.device_id, []).append(evidence)
+            device = spelt.setdefault(evidence.device_id.lower(), evidence.device_id)
+            seen.setdefault(device, []).append(evidence)
             if alert.created and (evidence.kind != "device" or _concerned(evidence)):
-                times[evidence.device_id] = max(alert.created, times.get(evidence.device_id, alert.created))
+                times[device] = max(alert.created, times.get(device, alert.created))
         elif evidence.kind == "device" and _concerned(evidence):
             unusable[f"{_name(evidence) or 'a device without a name'}: no usable Defender id"] = None
     found = []

@@ -62,8 +62,13 @@ def chapter_of(notices: Sequence[Notice]) -> int:
 
 def digest_of(actions: Sequence[Action]) -> str:
     """A name for how the actions stand, so that a summary is told again when that changes, and only then."""
-    told = sorted(f"{action.key}={action.state}" for action in actions)
+    told = sorted(f"{action.key}={action.state}{_basis(action)}" for action in actions)
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
+def _basis(action: Action) -> str:
+    """While observing, a round is planned anew for every piece of news, and each is worth telling."""
+    return f"@{action.severity}/{action.device_alert}" if action.state is State.OBSERVED else ""
 
 
 def due_kind(  # noqa: PLR0911 - one reason after the other

@@ -12,7 +12,7 @@ from responders._nudges import tell
 from responders._settling import accepted, doubted, rejected
 from shared.clients.interface import ACTIONS_PAGE, ActionQuery
 from shared.errors import Busy, OutcomeUnknown, Rejected, Throttled, Transient
-from shared.models.action import State
+from shared.models.action import State, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,21 +48,21 @@ class Sender:
         devices = tuple(dict.fromkeys(action.device for action in actions))
         if len(devices) > ONE_BY_ONE:
             try:
-                return self._listed(devices, devices)
+                return self._listed(devices)
             except Rejected as error:
                 log.warning("a listing of several devices was refused (%s); asked one by one", error)
         found: dict[str, list[MachineAction]] = {}
         for device in devices:
-            found |= self._listed((device,), devices)
+            found |= self._listed((device,))
         return found
 
-    def _listed(self, asked: tuple[str, ...], wanted: tuple[str, ...]) -> dict[str, list[MachineAction]]:
-        found: dict[str, list[MachineAction]] = {device: [] for device in asked}
+    def _listed(self, asked: tuple[str, ...]) -> dict[str, list[MachineAction]]:
+        found: dict[str, list[MachineAction]] = {target_of(device): [] for device in asked}
         for page in range(_PAGES):
             rows = self._ports.devices.actions(ActionQuery(machines=asked), page * ACTIONS_PAGE)
             for row in rows:
-                if row.machine_id in wanted:
-                    found.setdefault(row.machine_id, []).append(row)
+                if target_of(row.machine_id) in found:
+                    found[target_of(row.machine_id)].append(row)
             if len(rows) < ACTIONS_PAGE:
                 return found
         raise Transient(f"the machine actions of {len(asked)} devices are more than {_PAGES} pages")
@@ -85,7 +85,7 @@ class Sender:
         action = entry.value
         responder = self._ports.responders[action.responder]
         standing = responder.standing(
-            action, listed.get(action.device, []), self._ports.marker(action.id), self._ports.own_marker
+            action, listed.get(action.target, []), self._ports.marker(action.id), self._ports.own_marker
         )
         now = self._ports.clock.now()
         if not isinstance(standing, Ours):

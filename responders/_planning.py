@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from responders._guardrails import Counts, Go, Stop, Wait, rule, rule_caps
-from shared.models.action import Action, IncidentState, Slot, Spent, State
+from shared.models.action import Action, IncidentState, Slot, Spent, State, target_of
 from shared.models.plan import Plan, Verdict
 
 if TYPE_CHECKING:
@@ -113,13 +113,16 @@ def _open(
     reason = responder.wants(assessment)
     if not reason:
         return None
-    rounds = [each for each in facts.existing if each.device == device.id and each.responder == responder.name]
+    rounds = [
+        each for each in facts.existing if each.target == target_of(device.id) and each.responder == responder.name
+    ]
     last = max(rounds, key=lambda each: each.round, default=None)
     alert = device.newest_alert or assessment.newest_alert
     if last:
-        if not last.state.final or not _news(assessment.severity, alert, last.severity, last.device_alert):
+        news = _never_sent(last) or _news(assessment.severity, alert, last.severity, last.device_alert)
+        if not last.state.final or not news:
             return None
-        slot = facts.slots.get(device.id)
+        slot = facts.slots.get(target_of(device.id))
         if responder.contains and slot and slot.held and state.id in slot.holders:
             return None
     elif device.id in state.observed and not _news(
@@ -148,13 +151,18 @@ def _open(
     )
 
 
+def _never_sent(last: Action) -> bool:
+    """Whether the last round was taken back before anything was sent: it may be called for again."""
+    return last.state is State.WITHDRAWN and not last.attempt
+
+
 def _news(severity: int, alert: datetime | None, old_severity: int, old_alert: datetime | None) -> bool:
     return severity > old_severity or bool(alert and (old_alert is None or alert > old_alert))
 
 
 def _ruled(action: Action, counts: Counts, facts: Facts, settings: Settings) -> tuple[Action, Counts]:
     """The action as the rails leave it, and the counts with it. A device that we hold already costs nothing."""
-    slot = facts.slots.get(action.device)
+    slot = facts.slots.get(action.target)
     ruling: Ruling = rule(
         action, respond=True, protected=settings.PROTECTED, now=facts.now, max_age=settings.MAX_AGE_TO_CONTAIN
     )
@@ -177,9 +185,9 @@ def stopped(action: Action, ruling: Wait | Stop, now: datetime) -> Action:
 
 def lost_reason(action: Action, state: IncidentState, responder: Responder) -> str:
     """Why an action that was not sent yet is no longer called for; empty where it is. A person's approval stands,
-    and an assessment that is older than the plan says nothing of it.
+    and while a newer version waits for its assessment, the older one says nothing of what the newer may have planned.
     """
-    if action.approved or state.assessed_at is None or action.created > state.assessed_at:
+    if action.approved or state.assessed != state.seen:
         return ""
     if state.verdict == Verdict.HARMLESS:
         return f"the incident is now held for harmless: {state.reasons[0] if state.reasons else ''}"

@@ -38,7 +38,7 @@ class CollectPackage:
     def standing(self, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:
         """See `Responder.standing`."""
         del ours
-        mine = adopted(action, listed, own)
+        mine = adopted(action, listed, own, self.kinds[0])
         if mine:
             return Ours(mine)
         running = [each for each in listed if each.kind in self.kinds and not each.final]

@@ -43,15 +43,16 @@ class Isolate:
         self, action: Action, listed: Sequence[MachineAction], own: str, ours: str
     ) -> Standing:
         """See `Responder.standing`. A person's release stands until an alert on the device created after it."""
-        mine = adopted(action, listed, own)
-        if mine:
+        last = newest(listed, kinds=self.kinds, status="succeeded")
+        mine = adopted(action, listed, own, self.kinds[0])
+        undone = mine and mine.status == "succeeded" and last and last.kind == "unisolate"
+        if mine and not undone:
             return Ours(mine)
         pending = [each for each in listed if each.kind in self.kinds and not each.final]
         if any(each.kind == "unisolate" for each in pending):
             return Later("a release of the device is under way")
         if pending:
             return Others(pending[0])
-        last = newest(listed, kinds=self.kinds, status="succeeded")
         if last is None:
             return Clear()
         if last.kind == "isolate":

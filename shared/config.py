@@ -284,4 +284,4 @@ def check() -> None:
     """
     settings = load(os.environ)
     for name in ("WATCH_SCHEDULE", "FOLLOW_SCHEDULE", "HOUSEKEEPING_SCHEDULE"):
-        os.environ.setdefault(name, str(getattr(settings, name)))
+        os.environ[name] = str(getattr(settings, name))

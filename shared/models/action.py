@@ -133,6 +133,11 @@ class Action(Kept):
         return action_key(self.incident, self.device, self.responder, self.round)
 
     @property
+    def target(self) -> str:
+        """The device, however its id is spelt."""
+        return target_of(self.device)
+
+    @property
     def id(self) -> str:
         """Sixteen hex digits made from the key, short enough for a comment."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:16]
@@ -143,6 +148,11 @@ class Action(Kept):
         if state.final:
             fresh |= {"due": None, "finished_at": now}
         return self.model_copy(update=fresh)
+
+
+def target_of(device: str) -> str:
+    """A device id as it is compared: the same device may be spelt in capitals elsewhere."""
+    return device.lower()
 
 
 def action_key(incident: str, device: str, responder: str, number: int) -> str:
