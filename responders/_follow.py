@@ -173,8 +173,7 @@ class Follow:
         for queue in QUEUES:
             poison = f"{queue}-poison"
             for message in self._ports.queues.receive(poison, hidden_for=_POISON_HIDDEN):
-                if self._ports.ledger.bury(queue, message.id, message.text):
-                    trouble(
-                        self._ports, f"dead letter {queue} {message.id}", "a message could not be handled; it is kept"
-                    )
+                self._ports.ledger.bury(queue, message.id, message.text)
+                kind = f"dead letter {queue} {message.id}"
+                trouble(self._ports, kind, "a message could not be handled; it is kept in the ledger")
                 self._ports.queues.delete(poison, message)

@@ -198,13 +198,9 @@ class Ledger:
 
     # Dead letters
 
-    def bury(self, queue: str, message: str, text: str) -> bool:
-        """Keep a message that nobody could handle; False where it is kept already."""
-        try:
-            self._rows.commit("dead-letters", [Insert(f"{queue}:{message}", text)])
-        except Conflict:
-            return False
-        return True
+    def bury(self, queue: str, message: str, text: str) -> None:
+        """Keep a message that nobody could handle; again and again the same."""
+        self._rows.commit("dead-letters", [Put(f"{queue}:{message}", text)])
 
     def dead_letters(self) -> Iterator[tuple[str, str]]:
         """Every kept message: its key (queue and id) and its text."""

@@ -99,6 +99,7 @@ class World:
         self.random = self.clockwork.random
         self.counters = Counters()
         self.troubled = True
+        self._refused: set[tuple[str, str]] = set()
         self.mode = "respond"
         before, after = self._before, self._after
         self.rows = FakeRows(before=before, after=after)
@@ -212,7 +213,9 @@ class World:
         self.record.after(call, process)
         # The pause before the next call lets others in just as well; only a slow answer is one more.
         slow = call in POSSIBLE and call not in _ACTS and self._strikes(self.dangers.slow)
-        if slow:
+        refused = (call, process.name) in self._refused  # arrives at once: a wait begins when it is heard
+        self._refused.discard((call, process.name))
+        if slow and not refused:
             self.clockwork.pause(self.random.uniform(1, 60))
         self._perhaps_die(call, "crash after")
         if call in {"rows.commit", "queues.send", "documents.create"} and self._strikes(self.dangers.storage / 2):
@@ -247,6 +250,7 @@ class World:
             self.clockwork.note(f"{call}: {mishap.kind} {mishap.status}")
             process = self.clockwork.process()
             self.record.mishap(call, mishap, process.name if process else "")
+            self._refused.add((call, process.name if process else ""))
         return mishap
 
     def _switch(self) -> None:

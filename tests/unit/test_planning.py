@@ -323,7 +323,7 @@ HARMLESS = str(Verdict.HARMLESS)
     ],
 )
 def test_an_action_that_lost_its_reason_is_taken_back(now: dict[str, object], word: str) -> None:
-    """While a newer version waits for its assessment, the older one knows nothing of what the newer may have planned."""
+    """While a newer version waits for its assessment, the older one knows nothing of what that may have planned."""
     for assessed, taken_back in (("v1", True), ("v0", False), ("", False)):
         reason = lost_reason(action(), state(seen="v1", assessed=assessed, **now), Isolate())
         assert (word in reason) == bool(reason) == taken_back
