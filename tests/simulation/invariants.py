@@ -117,7 +117,7 @@ def no_documented_rate_exceeded(world: World) -> Iterator[str]:
 
 
 def no_retry_before_retry_after(world: World) -> Iterator[str]:
-    """After a 429 that its worker lived to note, nobody calls that API before Retry-After, but with older leases."""
+    """After a 429 that its worker could note at once, nobody calls the API before Retry-After but on older leases."""
     grace = timedelta(seconds=LEASE + 1)
     for at, api, wait, refused in world.record.throttles:
         if not world.record.heeded(at, refused):
@@ -203,7 +203,7 @@ def _moment(message: dict[str, Any]) -> str:
 
 
 def every_dead_letter_is_kept(world: World) -> Iterator[str]:
-    """Whatever became poison is in the ledger, and people were told; rubbish becomes poison."""
+    """Whatever became poison is in the ledger and gone from its queue, and people were told; rubbish becomes poison."""
     kept = [row.text for (place, _), row in world.rows.stored.items() if place == "dead-letters"]
     for text in world.platform.poisoned:
         if text not in kept:
@@ -211,6 +211,9 @@ def every_dead_letter_is_kept(world: World) -> Iterator[str]:
     for text in world.garbage:
         if text not in kept:
             yield f"{text} was never given up"
+    for queue in list(world.queues._queues):
+        if queue.endswith("-poison") and world.queues.waiting(queue):
+            yield f"{queue}: {len(world.queues.waiting(queue))} left"
     told = [message for message in world.tenant.chat.messages if "needs somebody" in str(message["message"]["text"])]
     if kept and not told:
         yield f"{len(kept)} dead letters, and nobody was told"

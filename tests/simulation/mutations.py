@@ -40,8 +40,8 @@ MUTATIONS = (
     ),
     Mutation(
         "responders/_interface.py",
-        "    found = [each for each in listed if own in each.comment and each.id not in action.ended]\n",
-        "    found: list[MachineAction] = []\n",
+        '    mine = [each for each in listed if own in each.comment and each.kind in {kind, ""}]\n',
+        "    mine: list[MachineAction] = []\n",
         "never know our own marker again",
     ),
     Mutation(

@@ -226,6 +226,8 @@ class World:
     def _latency(self, call: str) -> float:
         if self._strikes(self.dangers.slow):
             self.counters.injected["slow", call] += 1
+            process = self.clockwork.process()
+            self.record.disturbed.append((self.clockwork.now(), process.name if process else ""))
             return self.random.uniform(0.5, 8.0 if call in POSSIBLE else 60.0)
         return self.random.uniform(0.002, 0.05) if call not in POSSIBLE else self.random.uniform(0.05, 0.8)
 
