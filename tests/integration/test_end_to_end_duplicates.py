@@ -14,6 +14,8 @@ from local.tenant import samples
 from shared.models.action import State
 from tests.integration.stage_harness import PATIENCE, Json, Play, eventually, moment, played
 
+pytestmark = pytest.mark.timeout(240)  # the stage is a part of the first test
+
 TAKEN, PLAIN = "5001", "5002"
 DEVICE = {TAKEN: samples.fleet_id(5), PLAIN: samples.fleet_id(6)}
 HIDDEN = 8.0

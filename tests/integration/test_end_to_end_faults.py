@@ -13,6 +13,8 @@ from local.tenant import samples
 from shared.models.action import State
 from tests.integration.stage_harness import Json, Play, eventually, moment, played
 
+pytestmark = pytest.mark.timeout(240)  # the stage is a part of the first test
+
 THROTTLED, BROKEN, RESET, SLOW, BROKEN_BEFORE = "4001", "4002", "4003", "4004", "4005"
 RESET_BEFORE, FAILS_ONCE, FAILS, CANCELLED, OFFLINE, UNREADABLE = "4006", "4007", "4008", "4009", "4010", "4011"
 DEVICE = {incident: samples.fleet_id(int(incident) - 3990) for incident in map(str, range(4001, 4012))}

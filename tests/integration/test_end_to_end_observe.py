@@ -13,6 +13,8 @@ from local.tenant.evidence import device_evidence
 from shared.models.action import State
 from tests.integration.stage_harness import Play, played
 
+pytestmark = pytest.mark.timeout(240)  # the stage is a part of the first test
+
 HARMFUL, LOW, HARMLESS, PROTECTED = "7001", "7002", "7003", "7004"
 DEVICE = {each: samples.fleet_id(int(each) - 6990) for each in (HARMFUL, LOW, HARMLESS, PROTECTED)}
 SETTLING = 6.0

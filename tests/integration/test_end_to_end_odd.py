@@ -12,6 +12,8 @@ from local.tenant import samples
 from local.tenant.evidence import device_evidence
 from tests.integration.stage_harness import Json, Play, played
 
+pytestmark = pytest.mark.timeout(240)  # the stage is a part of the first test
+
 NOW = datetime.now(UTC)
 HOSTILE, ODD, EMPTY, ENORMOUS = "3101", "3102", "3103", "3104"
 DEVICE = {HOSTILE: samples.fleet_id(10), ENORMOUS: samples.fleet_id(11)}

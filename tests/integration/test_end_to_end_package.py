@@ -11,6 +11,8 @@ from local.tenant import samples
 from shared.models.action import State
 from tests.integration.stage_harness import Json, Play, eventually, own_package, played
 
+pytestmark = pytest.mark.timeout(240)  # the stage is a part of the first test
+
 DEVICE = {str(8001 + place): samples.fleet_id(10 + place) for place in range(5)}
 LINK, DOWNLOAD = "/getPackageUri$", "^/download/"
 FAULTS: list[Json] = [

@@ -17,6 +17,8 @@ from local.tenant.evidence import device_evidence
 from shared.models.action import State
 from tests.integration.stage_harness import Json, Play, eventually, moment, own_package, played
 
+pytestmark = pytest.mark.timeout(240)  # the stage is a part of the first test
+
 NOW = datetime.now(UTC)
 HARMFUL, HARMLESS, PROTECTED, LOW, CONTROLLER_TAG, CONTROLLER_NAME = "3001", "3002", "3003", "3004", "3005", "3006"
 STALE, TAKEN, RELEASED, PENDING, TWIN, OTHER_TWIN, GROWING = "3007", "3008", "3009", "3010", "3011", "3012", "3013"
