@@ -17,7 +17,7 @@ AZURITE := local/azurite/node_modules/.installed
 ONE_AT_A_TIME := $(shell command -v flock >/dev/null 2>&1 && echo flock --close Makefile)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup installed run host settings test check simulate mutate bench format lock clean
+.PHONY: help setup installed run host settings test check simulate mutate storm bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,9 @@ simulate: setup ## Play seeded histories: make simulate [SEEDS=10000] [START=0] 
 
 mutate: setup ## Break the flow on purpose, place by place, and see that a history notices
 	$(PY) -m tests.simulation.mutations
+
+storm: setup ## Play a night of 300 and of 1,000 attacked devices in virtual time, at the documented limits
+	$(PY) -m tests.simulation.storm
 
 bench: setup ## Measure, and print the figures
 	$(PYTEST) -s tests/bench $(ARGS)

@@ -68,7 +68,8 @@ MEANINGS: Mapping[str, str] = {
     "CLOSE_AFTER": "Actions that are final leave the open rows after this time (1 h or more).",
     "TIME_BUDGET": "A call of a function ends by itself after this time, and another one goes on.",
     "DOWNLOAD_HOSTS": "JSON: hosts, and suffixes that begin with a dot, from which packages are fetched.",
-    "NOTIFY_DETAIL": "How much chat is told: `minimal` leaves out accounts and command lines.",
+    "NOTIFY_DETAIL": "`minimal`, or `full`: each device with its whole name and why it is concerned. "
+    "Neither tells accounts or command lines.",
 }
 """What each setting means, with its unit. Durations are ISO 8601."""
 

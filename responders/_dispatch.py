@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from responders._ports import Ports
     from shared.models.action import Action, IncidentState
 
-BATCH = 5
+BATCH = 10
 FACTS_FRESH = timedelta(minutes=10)
 _SENDABLE = frozenset({State.PLANNED, State.UNKNOWN, State.SENDING})
 

@@ -119,9 +119,10 @@ def compose(
     actions: Sequence[Action],
     contains: Callable[[Action], bool],
     *,
+    full: bool = False,
     repeat: bool = False,
 ) -> Message:
-    """The message of a kind about an incident as it stands."""
+    """The message of a kind about an incident as it stands; `full` adds each device's whole name and its reasons."""
     lines: list[Line] = []
     if kind in {STARTED, FINAL}:
         lines.append(Line("Verdict", state.verdict))
@@ -129,6 +130,8 @@ def compose(
     # where not all have room, those that need a person have it
     for action in sorted(actions, key=lambda each: len(actions) > _TOLD and not each.todo)[:_TOLD]:
         lines.append(Line(f"{_what(action)}", _how(action)))
+        if full and kind != CONTAINED:
+            lines.append(Line("Concerned", f"{action.device_name}: {action.reason}"))
         if action.todo and kind == FINAL:
             lines.append(Line("What you should do", action.todo))
     if len(actions) > _TOLD:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from responders._notices import FINAL, STARTED, compose, digest_of, due_kind
-from responders._ports import INCIDENTS
+from responders._ports import INCIDENTS, NOTIFY
 from responders._rendering import RENDERERS, comment
 from shared.errors import Rejected, Transient
 from shared.models.action import Notice, State
@@ -126,7 +126,8 @@ class Notify:
     def _send(self, state: IncidentState, actions: Sequence[Action], entry: Entry[Notice]) -> list[timedelta]:
         """Send one notice on one channel and write down how it went."""
         notice = entry.value
-        message = compose(notice.kind, state, actions, self._contains, repeat=notice.attempts > 1)
+        full = self._ports.settings.NOTIFY_DETAIL == "full"
+        message = compose(notice.kind, state, actions, self._contains, full=full, repeat=notice.attempts > 1)
         try:
             self._deliver(state, notice, message)
         except Transient as error:
@@ -192,4 +193,4 @@ class Notify:
             elif reminder:
                 self._ports.ledger.forget(state.id, reminder)
         except Conflict:
-            log.info("incident %s: something new came up", state.id)
+            self._ports.queues.send(NOTIFY, state.id)

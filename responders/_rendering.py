@@ -56,7 +56,7 @@ def _visible(character: str) -> str:
 def escape_slack(text: str) -> str:
     """Exactly the three characters that Slack asks to have escaped, and those that would format."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([*_~`])", "\u200b\\1", escaped)
+    return re.sub(r"([*~`]|(?<!\w)_|_(?!\w))", "\u200b\\1", escaped)
 
 
 def heading(message: Message) -> str:

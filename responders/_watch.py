@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from responders._ports import INCIDENTS
 from shared.errors import BulkheadError, Transient
 from shared.models.action import IncidentState, Watermark
-from shared.models.incident import version_of
+from shared.models.incident import SEVERITIES, version_of
 from shared.models.lenient import instant, text
 from shared.storage.interface import Conflict
 
@@ -109,7 +109,7 @@ class Watch:
         began: datetime | None = None
         for page in self._pages(since, until):
             began = began or page.date
-            for raw in page.incidents:
+            for raw in sorted(page.incidents, key=_severity, reverse=True):
                 self._take(raw, page.date)
             if page.next and self._ports.clock.now() >= stop:
                 return None
@@ -161,6 +161,11 @@ class Watch:
         if state:
             return state.model_copy(update={"seen": version, "updated": updated, "seen_at": now})
         return IncidentState(id=incident, seen=version, updated=updated, shown_at=date, seen_at=now)
+
+
+def _severity(raw: Mapping[str, Any]) -> int:
+    """The rank by which a page's incidents are queued, so that in a storm the gravest are assessed first."""
+    return SEVERITIES.get(text(raw.get("severity")).lower(), 0)
 
 
 def _older(updated: datetime | None, state: IncidentState) -> bool:

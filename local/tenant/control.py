@@ -78,7 +78,7 @@ def _person(name: str) -> Run:
 
 
 def _person_cancels(tenant: Tenant, body: Json, _: str, __: Request) -> object:
-    return tenant.person_cancels(body["actionId"])
+    return tenant.person_cancels(body["actionId"], *([body["by"]] if body.get("by") else []))
 
 
 def _person_connects(tenant: Tenant, body: Json, _: str, __: Request) -> object:

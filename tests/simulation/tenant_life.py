@@ -55,7 +55,7 @@ def package_of(device: str) -> Path:
 class TenantLife:
     """The seeded life of a tenant during the first `span` seconds of a history."""
 
-    def __init__(self, clockwork: Clockwork, tenant: Tenant, span: float, *, people: bool) -> None:
+    def __init__(self, clockwork: Clockwork, tenant: Tenant, span: float, *, people: bool, eventful: bool) -> None:
         """With `people`, analysts act in the portal too."""
         self._clockwork = clockwork
         self._random = clockwork.random
@@ -66,6 +66,8 @@ class TenantLife:
         for machine in fleet(FLEET, seen=clockwork.now()):
             tenant.fleet.put(machine | {"package_file": str(package_of(machine["id"]))})
         self._tag(PROTECTED, PROTECTED_TAG)
+        if not eventful:
+            return
         happenings: list[Callable[[], None]] = [self._incident] * 5 + [self._grow] * 4 + [self._change] * 2
         happenings += [self._away, self._resolve, self._reclassify, self._merge]
         if people:

@@ -91,8 +91,8 @@ class Counters:
 class World:
     """Everything of one seed. `run` plays it; `record` knows what happened, for the invariants."""
 
-    def __init__(self, seed: int, dangers: Dangers | None = None) -> None:
-        """Nothing has happened yet."""
+    def __init__(self, seed: int, dangers: Dangers | None = None, *, eventful: bool = True) -> None:
+        """Nothing has happened yet; what happens in the tenant is drawn from the seed where it is to be `eventful`."""
         self.seed = seed
         self.dangers = dangers or drawn(seed)
         self.clockwork = Clockwork(seed)
@@ -117,7 +117,7 @@ class World:
             ['{"per_incident": 3, "per_hour": 4, "per_day": 6, "fleet_share": 0.1}', '{"fleet_share": 0.5}']
         )
         self.record = Record(self)
-        self.life = TenantLife(self.clockwork, self.tenant, SPAN, people=self.dangers.people)
+        self.life = TenantLife(self.clockwork, self.tenant, SPAN, people=self.dangers.people, eventful=eventful)
         self.platform = Platform(
             self.clockwork, self.queues, self._ports, self.dangers.instances, sweeps=self.dangers.sweeps
         )

@@ -338,3 +338,11 @@ def test_every_chapter_is_told_in_order_and_ends_when_everything_is_settled(
         kinds = [each.kind for each in notices if each.chapter == chapter]
         assert len(kinds) <= 4
         assert FINAL not in kinds[:-1]
+
+
+def test_full_detail_adds_names_and_reasons_and_minimal_does_not() -> None:
+    """Neither knows accounts or command lines: the product does not keep them with an action."""
+    told = action(device_name="ws01.contoso.com", reason="role compromised; severity high")
+    for full in (True, False):
+        lines = compose("final", state(), [told], lambda _: True, full=full).lines
+        assert any("ws01.contoso.com: role compromised" in line.text for line in lines) == full

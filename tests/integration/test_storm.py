@@ -1,0 +1,67 @@
+"""A storm of a hundred incidents, and a host that is killed at random moments all through it."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from local.tenant import samples
+from shared.models.action import State
+from tests.integration.stage_harness import Play, fresh_timers, kill, played
+
+SEED = 20260821
+STORM = 100
+LIVES = 6
+INCIDENTS = [str(20_000 + place) for place in range(STORM)]
+DEVICE = {incident: samples.fleet_id(100 + place) for place, incident in enumerate(INCIDENTS)}
+CAPS = '{"per_hour": 500, "per_day": 500, "fleet_share": 1}'
+
+pytestmark = pytest.mark.timeout(500)
+
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
+    """Hosts that live for some seconds each while a hundred incidents are answered, and one that ends the work."""
+    chance = random.Random(SEED)  # noqa: S311 - the same moments every time
+    with played(tmp_path_factory.mktemp("storm"), host=False, ISOLATION_CAPS=CAPS) as stage:
+        stage.control("POST", "machines", [{"id": device} for device in DEVICE.values()])
+        with stage.host(**fresh_timers()):
+            stage.await_watching()
+        stage.raise_incidents(*(samples.harmful_incident(each, device_id=DEVICE[each]) for each in INCIDENTS))
+        for _ in range(LIVES):
+            with stage.host(**fresh_timers()) as process:
+                time.sleep(chance.uniform(1.0, 7.0))
+                kill(process)
+            stage.outlive(*INCIDENTS)
+        with stage.host(**fresh_timers()):
+            stage.await_over(*INCIDENTS, seconds=300)
+        yield stage
+
+
+def test_every_device_is_isolated_by_one_action_of_ours(play: Play) -> None:
+    assert [len(play.actions(device, "Isolate")) for device in DEVICE.values()] == [1] * STORM
+    assert all(play.isolated(device) for device in DEVICE.values())
+
+
+def test_every_package_is_collected_and_archived_once(play: Play) -> None:
+    for incident, device in DEVICE.items():
+        assert len(play.actions(device, "CollectInvestigationPackage")) == 1
+        action = play.action(incident, "collect_package")
+        assert action.state is State.SUCCEEDED
+        files = play.archived(incident)
+        kept = {each.name: each.sha256 for each in action.artefacts}
+        assert kept == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+
+
+def test_people_are_told_how_every_incident_ended(play: Play) -> None:
+    for incident in INCIDENTS:
+        assert "ended" in {each.kind for each in play.told(incident)}
+
+
+def test_nothing_is_left_open(play: Play) -> None:
+    assert list(play.ledger.dead_letters()) == []
+    assert {each.value.state for each in play.ledger.open_actions()} == {State.SUCCEEDED}
