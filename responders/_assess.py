@@ -15,7 +15,7 @@ from responders._judgement import judge
 from responders._planning import Facts, decide, lost_reason
 from responders._tenant import counts_for, fleet_size
 from responders._watch import snapshot_name
-from shared.errors import BulkheadError, Denied, NotFound, Rejected, Transient
+from shared.errors import BulkheadError, Denied, NotFound, Rejected, Throttled, Transient
 from shared.models.action import State
 from shared.models.incident import Incident
 from shared.models.plan import Plan, Verdict
@@ -86,9 +86,10 @@ class Assess:
         counts = counts_for(self._ports, existing, slots, self._ports.ledger.caps().value, fleet)
         machines: dict[str, Machine | None] = {}
         unknown: set[str] = set()
+        later: set[str] = set()
         while True:
             now = self._ports.clock.now()
-            facts = Facts(now, machines, frozenset(unknown), existing, slots, counts)
+            facts = Facts(now, machines, frozenset(unknown), frozenset(later), existing, slots, counts)
             draft = decide(state, assessment, facts, tuple(self._ports.responders.values()), self._ports.settings)
             if not draft.unread or len(machines) + len(unknown) >= _READS:
                 return draft.plan.model_copy(update={"title": incident.title[:300], "url": incident.url[:500]})
@@ -97,12 +98,18 @@ class Assess:
                     machines[device] = self._machine(device, state)
                 except NotFound:
                     unknown.add(device)
+                except Throttled:
+                    # In a storm the details are read when it is the device's turn, the gravest first.
+                    if not self._ports.settings.respond:
+                        raise
+                    later.update(set(draft.unread) - set(machines) - unknown)
+                    break
 
     def _machine(self, device: str, state: IncidentState) -> Machine | None:
         """A device's details; None where they cannot be had, and then a person has to decide."""
         try:
             return self._ports.devices.machine(device)
-        except NotFound:
+        except (NotFound, Throttled):
             raise
         except (Denied, Rejected) as error:
             log.warning("device %s cannot be read: %s", device, error)

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from shared.models.device import Machine, MachineAction
 
 T = TypeVar("T")
+FOR_WATCHING = 20
+"""Calls of each window of the incidents' budget that tags and comments leave to the watch."""
 
 
 class _Governed:
     def __init__(self, governor: Governor) -> None:
         self._governor = governor
 
-    def _read(self, api: str, call: Callable[[], T]) -> T:
-        self._governor.spend(api)
+    def _read(self, api: str, call: Callable[[], T], leaving: int = 0) -> T:
+        self._governor.spend(api, leaving)
         return self._heed(api, call)
 
     def _heed(self, api: str, call: Callable[[], T]) -> T:
@@ -50,15 +52,15 @@ class GovernedIncidents(_Governed):
 
     def get(self, incident: str) -> Mapping[str, object]:
         """See `Incidents.get`."""
-        return self._read("incidents", lambda: self._inner.get(incident))
+        return self._read("incidents", lambda: self._inner.get(incident), FOR_WATCHING)
 
     def set_tags(self, incident: str, tags: Sequence[str]) -> None:
         """See `Incidents.set_tags`."""
-        self._read("incidents", lambda: self._inner.set_tags(incident, tags))
+        self._read("incidents", lambda: self._inner.set_tags(incident, tags), FOR_WATCHING)
 
     def comment(self, incident: str, text: str) -> None:
         """See `Incidents.comment`."""
-        self._read("incidents", lambda: self._inner.comment(incident, text))
+        self._read("incidents", lambda: self._inner.comment(incident, text), FOR_WATCHING)
 
 
 class GovernedDevices(_Governed):

@@ -62,13 +62,16 @@ class Governor:
         self._clock = clock
         self._settings = settings
 
-    def lease(self, api: str, wanted: int) -> Lease:
-        """Up to `wanted` calls of `api`. Raises Throttled where other workers keep changing the book."""
+    def lease(self, api: str, wanted: int, leaving: int = 0) -> Lease:
+        """Up to `wanted` calls of `api`, `leaving` some of each window to others. Raises Throttled where other workers
+        keep changing the book.
+        """
         for _ in range(_CONFLICTS):
             row = self._rows.get(PARTITION, api)
             book = _Book.model_validate_json(row.text) if row else _Book()
             now = _millis(self._clock.now())
-            granted, again, calls = _grant(book, now, wanted, self._settings.rate(api))
+            limits = tuple((max(1, limit - leaving), window) for limit, window in self._settings.rate(api))
+            granted, again, calls = _grant(book, now, wanted, limits)
             lease = Lease(granted, _moment(now + int(LEASE * 1000)), _moment(again))
             if not granted:
                 return lease
@@ -80,9 +83,9 @@ class Governor:
             return lease
         raise Throttled(f"the budget of {api} is contended", 1.0)
 
-    def spend(self, api: str) -> None:
-        """One call of `api`, or Throttled with the wait in seconds."""
-        lease = self.lease(api, 1)
+    def spend(self, api: str, leaving: int = 0) -> None:
+        """One call of `api`, or Throttled with the wait in seconds; `leaving` as in `lease`."""
+        lease = self.lease(api, 1, leaving)
         now = self._clock.now()
         if not lease.granted:
             raise Throttled(f"the budget of {api} is used up", max(0.1, (lease.again - now).total_seconds()))

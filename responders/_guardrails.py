@@ -70,9 +70,18 @@ class Counts:
 
 
 def rule(  # noqa: PLR0911 - one rail after the other, in the order in which people should hear of them
-    action: Action, *, respond: bool, protected: Protected, now: datetime, max_age: timedelta, contains: bool = True
+    action: Action,
+    *,
+    respond: bool,
+    protected: Protected,
+    now: datetime,
+    max_age: timedelta,
+    contains: bool = True,
+    later: bool = False,
 ) -> Ruling:
-    """The rails that concern one device and its incident. What does not contain meets only the kill switch."""
+    """The rails that concern one device and its incident. What does not contain meets only the kill switch; `later`
+    says that the device's details are still to be read, and that these rails will run again when they are.
+    """
     if not respond:
         return Wait(
             "RESPONSE_MODE was set to observe before it was sent",
@@ -86,12 +95,14 @@ def rule(  # noqa: PLR0911 - one rail after the other, in the order in which peo
         return Stop(f"the device is protected ({named})", "decide yourself, and contain it in the Defender portal")
     if action.approved:
         return Go()
-    if machine is None:
+    if machine and machine.onboarding not in {"", "onboarded"}:
+        return Stop(f"not onboarded to Defender ({machine.onboarding[:40]})", "contain it by other means")
+    if machine is None and not later:
         return Wait(
             "its details could not be read from Defender",
             "look at the device, and contain it in the Defender portal if need be",
         )
-    role = sensitive_role(action, machine)
+    role = sensitive_role(action, machine) if machine else ""
     if role:
         return Wait(
             f"it looks like a {role}", "make sure that it can be cut off, then contain it in the Defender portal"

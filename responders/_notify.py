@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from responders._notices import FINAL, STARTED, compose, digest_of, due_kind
 from responders._ports import INCIDENTS, NOTIFY
 from responders._rendering import RENDERERS, comment
-from shared.errors import Rejected, Transient
+from shared.errors import Rejected, Throttled, Transient
 from shared.models.action import Notice, State
 from shared.models.incident import OWN_TAG
 from shared.models.lenient import records, texts
@@ -130,6 +130,11 @@ class Notify:
         message = compose(notice.kind, state, actions, self._contains, full=full, repeat=notice.attempts > 1)
         try:
             self._deliver(state, notice, message)
+        except Throttled as error:
+            wait = timedelta(seconds=max(1.0, error.retry_after or STALE.total_seconds()))
+            # It was not told, so that this is no attempt, and the next one no repeat.
+            self._mark(state, entry, SENDING, str(error), wait, notice.attempts - 1)
+            return [wait]
         except Transient as error:
             log.warning("incident %s: %s on %s has to wait: %s", state.id, notice.kind, notice.channel, error)
             if notice.attempts < ATTEMPTS:
@@ -147,10 +152,17 @@ class Notify:
         return []
 
     def _mark(
-        self, state: IncidentState, entry: Entry[Notice], how: str, detail: str, wait: timedelta | None = None
+        self,
+        state: IncidentState,
+        entry: Entry[Notice],
+        how: str,
+        detail: str,
+        wait: timedelta | None = None,
+        attempts: int | None = None,
     ) -> None:
         since = self._ports.clock.now() - (STALE - wait if wait else timedelta(0))
-        update = {"state": how, "detail": detail[:300], "since": since}
+        counted = entry.value.attempts if attempts is None else attempts
+        update = {"state": how, "detail": detail[:300], "since": since, "attempts": counted}
         try:
             self._ports.ledger.put_notice(state.id, entry.value.model_copy(update=update), entry.etag)
         except Conflict:

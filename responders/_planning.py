@@ -31,12 +31,13 @@ ASK = 16
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a plan rests on. `machines` are the devices asked about: None where Defender's answer could not be had;
-    `unknown` are devices that Defender does not know.
+    `unknown` are devices that Defender does not know; the details of those in `later` are read before they are sent.
     """
 
     now: datetime
     machines: Mapping[str, Machine | None]
     unknown: frozenset[str]
+    later: frozenset[str]
     existing: Sequence[Action]
     slots: Mapping[str, Slot]
     counts: Counts
@@ -71,11 +72,11 @@ def decide(
                 continue
             if responder.contains:
                 asked = device.id in facts.slots or len(unread) < _room(counts, settings)
-                if asked and device.id not in facts.machines:
+                if asked and device.id not in facts.machines and device.id not in facts.later:
                     unread.append(device.id)
                 action, counts = _ruled(action, counts, facts, settings)
             actions.append(action)
-        known = device.onboarding or device.id in facts.machines or device.id in unread
+        known = device.onboarding or device.id in {*facts.machines, *facts.later, *unread}
         if not known and len(unread) < ASK:
             unread.append(device.id)
     final = assessment.model_copy(update={"not_actionable": tuple(unusable)})
@@ -164,7 +165,12 @@ def _ruled(action: Action, counts: Counts, facts: Facts, settings: Settings) -> 
     """The action as the rails leave it, and the counts with it. A device that we hold already costs nothing."""
     slot = facts.slots.get(action.target)
     ruling: Ruling = rule(
-        action, respond=True, protected=settings.PROTECTED, now=facts.now, max_age=settings.MAX_AGE_TO_CONTAIN
+        action,
+        respond=True,
+        protected=settings.PROTECTED,
+        now=facts.now,
+        max_age=settings.MAX_AGE_TO_CONTAIN,
+        later=action.device in facts.later,
     )
     capped = Go() if slot else rule_caps(counts, settings.ISOLATION_CAPS, facts.now)
     if isinstance(ruling, Go) or (isinstance(ruling, Wait) and action.device not in facts.machines):

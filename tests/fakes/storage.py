@@ -94,12 +94,12 @@ class FakeRows(_Hooked):
         with self._call("rows.query"):
             found = [
                 row
-                for (place, key), row in sorted(self.stored.items())
+                for (place, key), row in self.stored.items()
                 if place == partition
                 and key.startswith(prefix)
                 and (latest is None or (row.due is not None and row.due <= latest))
             ]
-        return iter(found)
+        return iter(sorted(found, key=lambda row: row.key))
 
     def commit(self, partition: str, changes: Sequence[Change]) -> Mapping[str, str]:
         """See `Rows.commit`."""

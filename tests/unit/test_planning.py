@@ -47,7 +47,7 @@ class World:
     now: datetime = NOW
 
     def facts(self, machines: Mapping[str, Machine | None], unknown: frozenset[str]) -> Facts:
-        return Facts(self.now, machines, unknown, self.existing, self.slots, self.counts)
+        return Facts(self.now, machines, unknown, frozenset(), self.existing, self.slots, self.counts)
 
 
 def planned(

@@ -244,7 +244,7 @@ def test_neither_accounts_nor_command_lines_reach_a_chat(kind: str) -> None:
     )
     judged = judge(Incident.model_validate(raw))
     nothing = Counts(incident=0, sent=(), held=0, fleet=100)
-    facts = Facts(NOW, {HOST1: machine()}, frozenset(), (), {}, nothing)
+    facts = Facts(NOW, {HOST1: machine()}, frozenset(), frozenset(), (), {}, nothing)
     plan = decide(state(), judged, facts, [Isolate()], Settings.model_validate({"DEPLOYMENT": "test"})).plan
     told = compose(kind, state(reasons=judged.reasons), plan.actions, lambda _: True)
     assert [each.state for each in plan.actions] == [State.PLANNED]
