@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from responders._containment import Candidate, reserve, settle
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from shared.models.action import Action, IncidentState
 
 BATCH = 10
+_CLAIMS = 6
 FACTS_FRESH = timedelta(minutes=10)
 _SENDABLE = frozenset({State.PLANNED, State.UNKNOWN, State.SENDING})
 
@@ -55,10 +57,33 @@ class Dispatch:
         """Send what is due, the most important first, until nothing is left, the budget is used up, or `stop`."""
         seen: set[str] = set()
         while self._ports.clock.now() < stop:
-            found = [entry for entry in self._due() if entry.value.key not in seen]
-            batch = self._fit(found, seen)
-            if not batch or not self._send(batch):
+            claimed = self._claim(seen)
+            if not claimed:
                 return
+            seen.update(entry.value.key for entry in claimed)
+            batch = self._fit(claimed)
+            if batch and not self._send(batch):
+                return
+
+    def _claim(self, seen: set[str]) -> list[Entry[Action]]:
+        """The next rows, of one API, for this worker alone: their due time moves on, so that in a storm workers do not
+        meet on the same rows. Nothing where others are faster again and again; they are at work.
+        """
+        for _ in range(_CLAIMS):
+            found = [entry for entry in self._due() if entry.value.key not in seen]
+            api = self._api(found[0]) if found else ""
+            ready = (entry for entry in found if self._api(entry) == api and not self._follows(entry.value))
+            taken = list(islice(ready, BATCH))
+            until = self._ports.clock.now() + self._ports.settings.NUDGE_AFTER
+            moves = [(entry, entry.value.model_copy(update={"due": until})) for entry in taken]
+            try:
+                return self._ports.ledger.move_all(moves) if moves else []
+            except Conflict:
+                continue
+        return []
+
+    def _api(self, entry: Entry[Action]) -> str:
+        return self._ports.responders[entry.value.responder].api
 
     def _due(self) -> list[Entry[Action]]:
         """This lane's rows that may be sent now, most important first."""
@@ -69,25 +94,16 @@ class Dispatch:
         responder = self._ports.responders.get(action.responder)
         return responder is not None and responder.lane == self._lane and action.state in _SENDABLE
 
-    def _fit(self, found: Sequence[Entry[Action]], seen: set[str]) -> list[Candidate]:
-        """The next rows, of one API, that may be sent; what may not is written down as it goes."""
+    def _fit(self, claimed: Sequence[Entry[Action]]) -> list[Candidate]:
+        """The claimed rows that may be sent; what may not is written down as it goes."""
         fit: list[Candidate] = []
         states: dict[str, IncidentState | None] = {}
-        api = ""
-        for entry in found:
-            needed = self._ports.responders[entry.value.responder].api
-            if needed != (api or needed):
-                continue
-            seen.add(entry.value.key)
+        for entry in claimed:
             try:
                 candidate = self._candidate(entry, states)
             except Conflict:
                 continue
-            if candidate:
-                api = needed
-                fit.append(candidate)
-            if len(fit) == BATCH:
-                break
+            fit += [candidate] if candidate else []
         return fit
 
     def _candidate(self, entry: Entry[Action], states: dict[str, IncidentState | None]) -> Candidate | None:
@@ -106,7 +122,7 @@ class Dispatch:
             return None
         instead = self._instead(fresh.value, states[action.incident])
         if instead is None:
-            return None if self._follows(fresh) else Candidate(fresh)
+            return Candidate(fresh)
         if action.doubtful:
             return Candidate(fresh, instead)
         self._settle(fresh, instead)
@@ -152,9 +168,8 @@ class Dispatch:
             return None
         return self._ports.ledger.move(entry, action.model_copy(update={"facts": machine, "facts_at": now}))
 
-    def _follows(self, entry: Entry[Action]) -> bool:
+    def _follows(self, action: Action) -> bool:
         """Whether the row has to wait: per device containment goes before collection, though not for ever."""
-        action = entry.value
         now = self._ports.clock.now()
         if self._ports.responders[action.responder].contains or now - action.created > self._patience:
             return False
@@ -179,6 +194,7 @@ class Dispatch:
         lease = self._ports.governor.lease(api, len(batch))
         if lease.granted < len(batch):
             self._wake(api, lease.again)
+            self._put_off(batch[lease.granted :], lease.again)
         if not lease.granted:
             return False
         sending = reserve(self._ports, batch[: lease.granted])
@@ -193,6 +209,14 @@ class Dispatch:
         if not all(taken):
             self._wake(api, self._ports.clock.now() + RETRY)
         return lease.granted == len(batch) and all(taken)
+
+    def _put_off(self, batch: Sequence[Candidate], again: datetime) -> None:
+        """For these there are no calls now: a refusal is a due time."""
+        for candidate in batch:
+            try:
+                self._ports.ledger.move(candidate.entry, candidate.entry.value.model_copy(update={"due": again}))
+            except Conflict:
+                continue
 
     def _wake(self, api: str, again: datetime) -> None:
         """Have somebody go on when there are calls again; one message, however many find the budget empty."""

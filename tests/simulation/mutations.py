@@ -149,8 +149,8 @@ MUTATIONS = (
     ),
     Mutation(
         "responders/_dispatch.py",
-        "            return None if self._follows(fresh) else Candidate(fresh)\n",
-        "            return Candidate(fresh)\n",
+        "self._api(entry) == api and not self._follows(entry.value))",
+        "self._api(entry) == api)",
         "collect before containment",
     ),
     Mutation(

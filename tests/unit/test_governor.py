@@ -338,3 +338,12 @@ def test_the_book_keeps_no_more_than_the_longest_window() -> None:
         one.lease("isolate", 5)
         clock.advance(60 + SLACK)
     assert len(rows.stored[PARTITION, "isolate"].text) < 300
+
+
+def test_some_calls_can_be_left_to_others() -> None:
+    """What may wait leaves part of a window to what may not."""
+    governor, _ = alone(incidents="10/min")
+    patient = [governor.lease("incidents", 1, leaving=4).granted for _ in range(10)]
+    urgent = [governor.lease("incidents", 1).granted for _ in range(10)]
+    assert sum(patient) == 6
+    assert sum(urgent) == 4
