@@ -51,7 +51,7 @@ run: setup ## Play incidents against a simulated tenant: make run [INCIDENTS=...
 	$(PY) -m local.run
 
 host: settings setup ## Run the functions against a settings file until interrupted: make host SETTINGS=...
-	$(PY) -m local.host --settings "$(SETTINGS)" --check shared.config:check
+	$(PY) -m local.host --settings "$(SETTINGS)" --check local.storage:check
 
 settings:
 	@test -n "$(SETTINGS)" || { echo 'Say which settings: make host SETTINGS=local.settings.json' >&2; exit 2; }

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from local.azurite import AzuriteServer
-from responders._ports import DOCUMENTS, EVIDENCE, QUEUES, TABLE
-from shared.storage.connections import Connection, locate
-from shared.storage.provision import provision
+from local.storage import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -101,13 +99,6 @@ def settings_for(azurite: Azurite, tenant: str) -> dict[str, str]:
     }
 
 
-def prepare(settings: Mapping[str, str]) -> None:
-    """Make the table, queues and containers; in Azure the deployment declares them."""
-    connection = Connection(locate("AzureWebJobsStorage", settings))
-    provision(connection, tables=[TABLE], queues=QUEUES, containers=[DOCUMENTS])
-    provision(Connection(locate("EVIDENCE_STORAGE", settings)), containers=[EVIDENCE])
-
-
 @contextmanager
 def _tenant(folder: Path, wanted: Mapping[str, object]) -> Iterator[str]:
     port_file = folder / "tenant.port"
@@ -126,7 +117,7 @@ def host(folder: Path, settings: Mapping[str, str], name: str = "host") -> Itera
     log = folder / f"{name}.log"
     log.touch()
     told = log.stat().st_size
-    command = ["local.host", "--settings", str(path), "--check", "shared.config:check"]
+    command = ["local.host", "--settings", str(path), "--check", "local.storage:check"]
     with _process(command, log) as process:
         _await(process, lambda: b"host ready" in log.read_bytes()[told:], log)
         yield process

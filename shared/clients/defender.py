@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from shared.clients.web import Api
 
+BAD_REQUEST = 400
 _DEVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -38,8 +39,18 @@ class DefenderDevices:
         return machine
 
     def onboarded(self, skip: int = 0) -> int:
-        """See `Devices.onboarded`. The API answers 404 where no machine matches."""
-        params = {"$filter": "onboardingStatus eq 'Onboarded'", "$top": str(ONBOARDED_PAGE), "$skip": str(skip)}
+        """See `Devices.onboarded`. Where the filter finds nothing or is refused, all machines are counted instead."""
+        page = {"$top": str(ONBOARDED_PAGE), "$skip": str(skip)}
+        try:
+            found = self._onboarded({"$filter": "onboardingStatus eq 'Onboarded'", **page})
+        except Rejected as error:
+            if error.status != BAD_REQUEST:
+                raise
+            found = 0
+        return found or (self._onboarded(page) if skip == 0 else 0)
+
+    def _onboarded(self, params: Mapping[str, str]) -> int:
+        """How many of a page's machines are onboarded. The API answers 404 where no machine matches."""
         try:
             found = _list(self._api.read("/api/machines", params).body)
         except NotFound:
