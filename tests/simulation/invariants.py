@@ -12,6 +12,7 @@ from responders._governor import LEASE
 from responders._notices import digest_of
 from shared.models.action import State
 from shared.models.incident import Incident
+from shared.models.plan import Plan
 from tests.simulation.tenant_life import PROTECTED_TAG, package_of
 
 if TYPE_CHECKING:
@@ -86,6 +87,14 @@ def nothing_in_observe(world: World) -> Iterator[str]:
     for effect in world.record.effects:
         if effect.mode != "respond":
             yield f"{effect.kind} on {effect.device[:8]} at {effect.at}"
+
+
+def observing_leaves_no_rows(world: World) -> Iterator[str]:
+    """A plan that was made while observing never becomes rows, whatever the mode is later."""
+    for action in world.record.actions():
+        plan = Plan.model_validate_json(world.documents.stored[f"{action.incident}/{action.version}/plan.json"])
+        if plan.mode != "respond":
+            yield action.key
 
 
 def no_backlog_by_a_switch(world: World) -> Iterator[str]:
@@ -168,8 +177,8 @@ def told_the_end(world: World) -> Iterator[str]:
         if digest_of(actions) not in {notice.digest for notice in finals}:
             yield f"incident {state.id}: no summary of how it stands"
         said = [str(message["text"]) for message in messages if f"incident {state.id}," in str(message["text"])]
-        ended = [text for text in said if text.startswith("Response ended")]
-        plain = [text for text in ended if "possibly repeated" not in text]
+        ended = [text for text in said if text.startswith(("Response ended", "Observed"))]
+        plain = [text for text in ended if text.startswith("Response ended") and "possibly repeated" not in text]
         sent = [notice for notice in finals if notice.channel == "slack" and notice.state == "sent"]
         if finals and not sent and not any(notice.state == "failed" for notice in finals):
             yield f"incident {state.id}: the summary was not sent"
@@ -243,6 +252,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     protected_is_never_isolated,
     no_more_than_the_caps,
     nothing_in_observe,
+    observing_leaves_no_rows,
     no_backlog_by_a_switch,
     no_documented_rate_exceeded,
     no_retry_before_retry_after,
