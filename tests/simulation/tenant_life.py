@@ -62,6 +62,7 @@ class TenantLife:
         self._tenant = tenant
         self._numbers = iter(range(1001, 9999))
         self.incidents: list[str] = []
+        self.merged: set[str] = set()
         self._tagged: dict[str, datetime] = {}
         for machine in fleet(FLEET, seen=clockwork.now()):
             tenant.fleet.put(machine | {"package_file": str(package_of(machine["id"]))})
@@ -148,6 +149,7 @@ class TenantLife:
         if len(self.incidents) > 1:
             source, into = self._random.sample(self.incidents, 2)
             self._tenant.incidents.merge(source, into)
+            self.merged |= {source, into}
             self._clockwork.note(f"incident {source} is merged into {into}")
 
     def _away(self) -> None:
