@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from shared.models.action import target_of
 from shared.models.incident import SEVERITIES
 from shared.models.plan import Affected, Assessment, Verdict
 
@@ -114,7 +115,7 @@ def _devices(alerts: list[Alert]) -> tuple[tuple[Affected, ...], tuple[str, ...]
         if evidence.kind != "device" and not (evidence.kind in _BEARS_DEVICE and evidence.bad):
             continue
         if _DEVICE_ID.fullmatch(evidence.device_id):
-            device = spelt.setdefault(evidence.device_id.lower(), evidence.device_id)
+            device = spelt.setdefault(target_of(evidence.device_id), evidence.device_id)
             seen.setdefault(device, []).append(evidence)
             if alert.created and (evidence.kind != "device" or _concerned(evidence)):
                 times[device] = max(alert.created, times.get(device, alert.created))

@@ -148,7 +148,6 @@ def test_it_refuses_the_whole_app_for_one_mistake(
     assert not answer["functions"]
 
 
-@pytest.mark.skipif(not (REPOSITORY / "function_app.py").exists(), reason="there is no function_app.py yet")
 def test_it_indexes_our_app_and_reaches_our_code(worker_python: str, tmp_path: Path, azurite: Azurite) -> None:
     """Settings are missing on purpose: an invocation may fail, but only in our code, past the worker's bindings."""
     settings = {"AzureWebJobsStorage": azurite.connection_string, "EVIDENCE_STORAGE": azurite.connection_string}

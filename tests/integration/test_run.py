@@ -22,7 +22,7 @@ from local.tenant.clock import system_clock
 from tests.integration.stage_harness import moment
 
 REPOSITORY = Path(__file__).parents[2]
-FACTS = Path(__file__).parents[3] / "shared" / "facts" / "defender-api.md"
+FACTS = REPOSITORY.parent / "shared" / "facts" / "defender-api.md"
 SAMPLE_ID = "2972395"
 SAMPLE_DEVICE = "73e7e2de709dff64ef64b1d0c30e67fab63279db"
 

@@ -18,7 +18,6 @@ from tests.simulation.histories import Outcome, play, shrink, told
 from tests.simulation.invariants import INVARIANTS
 
 _CRASHING = ("crash before", "crash after")
-_SHOWN = 10
 
 
 def main() -> int:

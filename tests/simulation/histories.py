@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from tests.simulation.invariants import INVARIANTS
-from tests.simulation.world import Dangers, World, drawn
-
-if TYPE_CHECKING:
-    from collections import Counter
+from tests.simulation.world import Dangers, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +26,6 @@ class Outcome:
 
 def play(seed: int, dangers: Dangers | None = None) -> Outcome:
     """Play one history and check every invariant at its end."""
-    from collections import Counter  # noqa: PLC0415 - the name is a type above
-
     world = World(seed, dangers)
     settled = world.run()
     checks: Counter[str] = Counter()
@@ -71,8 +66,3 @@ def told(outcome: Outcome, lines: int = 80) -> str:
     problems = "\n".join(f"  {problem}" for problem in outcome.problems)
     again = f"make simulate REPLAY={outcome.seed}"
     return f"seed {outcome.seed} ({outcome.dangers})\n{history}\nbroken:\n{problems}\nagain: {again}"
-
-
-def dangers_of(seed: int) -> Dangers:
-    """The dangers that a seed draws."""
-    return drawn(seed)
