@@ -51,10 +51,22 @@ def archive_evidence(message: func.QueueMessage) -> None:
     flow().archive()
 
 
+@app.queue_trigger(arg_name="message", queue_name="report", connection=STORAGE)
+def report_incident(message: func.QueueMessage) -> None:
+    """Build or refresh the report of one incident."""
+    flow().report(message.get_body().decode())
+
+
 @app.queue_trigger(arg_name="message", queue_name="notify", connection=STORAGE)
 def notify_people(message: func.QueueMessage) -> None:
     """Tell people about one incident."""
     flow().notify(message.get_body().decode())
+
+
+@app.queue_trigger(arg_name="message", queue_name="orders", connection=STORAGE)
+def take_orders(message: func.QueueMessage) -> None:
+    """Carry out what a person asks."""
+    flow().order(message.get_body().decode())
 
 
 @app.timer_trigger(arg_name="timer", schedule="%HOUSEKEEPING_SCHEDULE%", use_monitor=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from responders._ports import DOCUMENTS, EVIDENCE, QUEUES, TABLE
+from responders._ports import DOCUMENTS, EVIDENCE, QUEUES, REVIEW, STAGING, TABLE
 from shared import config
 from shared.storage.connections import Connection, locate
 from shared.storage.provision import provision
@@ -28,6 +28,6 @@ def prepare(settings: Mapping[str, str]) -> None:
     """Make the table, queues and containers of accounts reached by connection string; others are left alone."""
     host, evidence = locate("AzureWebJobsStorage", settings), locate("EVIDENCE_STORAGE", settings)
     if host.connection_string:
-        provision(Connection(host), tables=[TABLE], queues=QUEUES, containers=[DOCUMENTS])
+        provision(Connection(host), tables=[TABLE], queues=QUEUES, containers=[DOCUMENTS, STAGING])
     if evidence.connection_string:
-        provision(Connection(evidence), containers=[EVIDENCE])
+        provision(Connection(evidence), containers=[EVIDENCE, REVIEW])

@@ -6,11 +6,15 @@ A trouble is a row first. Telling it is tried at once and at every tick until ev
 from __future__ import annotations
 
 import logging
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from responders._entries import renewed
 from responders._notices import ALARM, Line, Message
+from responders._ports import PAGER
 from responders._rendering import RENDERERS
+from responders._telemetry import ALARM_EVENT, event
 from shared.errors import Rejected, Transient
 from shared.models.action import Kept
 from shared.storage.interface import Conflict
@@ -18,11 +22,16 @@ from shared.storage.interface import Conflict
 if TYPE_CHECKING:
     from responders._ports import Ports
 
+_ODD = re.compile(r"[^A-Za-z0-9 .:_~-]")
+_LONGEST = 500
+
 log = logging.getLogger(__name__)
 
 
 class Alarm(Kept):
-    """A trouble: since when, from when on people are to be told, whether they were, and whether it lasts."""
+    """A trouble: since when, from when on people are to be told, whether they were, and whether it lasts. With `page`
+    whoever is to be woken hears that it began.
+    """
 
     kind: str
     text: str
@@ -30,15 +39,17 @@ class Alarm(Kept):
     tell_at: datetime
     told: bool = False
     active: bool = True
+    page: bool = False
 
 
-def trouble(ports: Ports, kind: str, text: str, *, lasting: timedelta = timedelta(0)) -> None:
+def trouble(ports: Ports, kind: str, text: str, *, lasting: timedelta = timedelta(0), page: bool = False) -> None:
     """Note a trouble; people are told once it has lasted for `lasting`."""
     now = ports.clock.now()
     entry = ports.ledger.single(Alarm, _name(kind))
-    log.warning("%s: %s", kind, text)
+    log.warning("%s", event(ALARM_EVENT, {"kind": kind, "text": text}))
     if entry is None or not entry.value.active:
-        _write(ports, Alarm(kind=kind, text=text, since=now, tell_at=now + lasting), entry.etag if entry else "")
+        alarm = Alarm(kind=kind, text=text, since=now, tell_at=now + lasting, page=page)
+        _write(ports, renewed(entry, alarm), entry.etag if entry else "")
     tell_alarms(ports)
 
 
@@ -53,17 +64,23 @@ def over(ports: Ports, kind: str) -> None:
     tell_alarms(ports)
 
 
+def troubles(ports: Ports) -> set[str]:
+    """The kinds of trouble that last."""
+    return {entry.value.kind for entry in ports.ledger.singles(Alarm, _name("")) if entry.value.active}
+
+
 def tell_alarms(ports: Ports) -> None:
     """Tell what is to be told by now and was not."""
     now = ports.clock.now()
-    for entry in ports.ledger.singles(Alarm, "alarm:"):
+    for entry in ports.ledger.singles(Alarm, _name("")):
         alarm = entry.value
         if not alarm.told and alarm.tell_at <= now and _tell(ports, alarm):
             _write(ports, alarm.model_copy(update={"told": True}), entry.etag)
 
 
 def _name(kind: str) -> str:
-    return f"alarm:{kind}"
+    """The row of a kind, in which somebody's name of a folder may stand."""
+    return f"alarm:{_ODD.sub('-', kind)[:_LONGEST]}"
 
 
 def _write(ports: Ports, alarm: Alarm, etag: str) -> None:
@@ -79,6 +96,8 @@ def _tell(ports: Ports, alarm: Alarm) -> bool:
     message = Message(ALARM, "none", f"Bulkhead itself: {alarm.kind}", 0, observed=False, lines=(line,))
     reached = True
     for name, chat in ports.chats.items():
+        if name == PAGER and not (alarm.page and alarm.active):
+            continue
         try:
             chat.post(RENDERERS[name](message))
         except Transient as error:

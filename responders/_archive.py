@@ -1,45 +1,41 @@
-"""Bring what a finished action left into the evidence store: streamed, hashed in flight, committed once.
-
-A name derives from what a thing is (incident, device, run, artefact), so a second writer finds it taken, verifies what
-stands there and goes on. A download that is not whole is never committed.
-"""
+"""Have what a finished action left gathered into the evidence store, by whichever responder knows how."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import re
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from responders._afterwards import comes_after
 from responders._containment import settle
+from responders._desk import FETCHES, Desk
 from responders._dispatch import importance
+from responders._interface import Again, Finished, Gathered, NotObtainable
+from responders._lacks import had, lacked, remember
 from responders._nudges import tell
-from responders._watch import snapshot_name
-from shared.errors import BulkheadError, Denied, Forbidden, Incomplete, Rejected, Throttled, Transient
-from shared.models.action import Artefact, State
+from responders._refusal import Asked, Fate, Service
+from responders._refusals import TABLE, refusal_of, remembers, stops, told
+from shared.errors import BulkheadError, Cause, Forbidden, Incomplete, Rejected, Throttled, Transient
+from shared.models.action import State
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from responders._interface import Harvest
-    from responders._ledger import Entry
+    from responders._entries import Entry
     from responders._ports import Ports
+    from responders._refusal import Refusal
     from shared.models.action import Action
-    from shared.storage.interface import Stored
 
 CLAIM = timedelta(minutes=12)
 """How long a download belongs to the worker that began it: longer than any function may run."""
 
-FETCHES = 8
+WITHOUT_A_WORD = 2 * FETCHES
+"""How often a worker may begin on an action and end without having written anything: killed, or by a defect of ours."""
+
 RETRY = timedelta(seconds=20)
-_ZIP_START = b"PK\x03\x04"
-_ZIP_EMPTY = b"PK\x05\x06"
-_ZIP_END = b"PK\x05\x06"
-_TAIL = 66_000
+DOUBLINGS = 5
+_PACKAGE = "collectinvestigationpackage"
 
 log = logging.getLogger(__name__)
 
@@ -52,40 +48,81 @@ class Archive:
         self._ports = ports
 
     def run(self, stop: datetime) -> None:
-        """Archive what is due, the most important first, until nothing is left or `stop`."""
+        """Archive what is due, until nothing is left or `stop`: the most important first; what Defender keeps anyway
+        comes after what a device gave.
+        """
         while self._ports.clock.now() < stop:
-            due = [
-                each for each in self._ports.ledger.due(self._ports.clock.now()) if each.value.state is State.FETCHING
-            ]
+            due = [each for each in self._ports.ledger.due(self._ports.clock.now()) if self._mine(each.value)]
             if not due:
                 return
-            entry = min(due, key=lambda each: importance(each.value))
+            entry = min(due, key=lambda each: (comes_after(each.value), *importance(each.value)))
             now = self._ports.clock.now()
             claim = entry.value.model_copy(update={"due": now + CLAIM, "fetches": entry.value.fetches + 1})
             try:
                 claimed = self._ports.ledger.move(entry, claim)
             except Conflict:
                 continue
-            self._one(claimed, stop)
+            if claimed.value.fetches > WITHOUT_A_WORD:
+                self._write(claimed, unheard(claimed.value, now))
+            else:
+                self._one(claimed, stop)
+
+    def _mine(self, action: Action) -> bool:
+        return action.state is State.FETCHING and action.responder in self._ports.responders
 
     def _one(self, entry: Entry[Action], stop: datetime) -> None:
         action = entry.value
+        desk = Desk(self._ports, action, stop)
         try:
-            artefacts = self._collect(action, stop)
-        except Throttled as error:
-            wait = timedelta(seconds=error.retry_after or RETRY.total_seconds())
-            self._again(entry, wait, str(error), counted=False)
+            gathered = self._ports.responders[action.responder].gather(action, desk)
+            to = after(action, gathered, self._ports.clock.now())
+            if to.state.final:
+                desk.at = Service.STORAGE
+                desk.run.close(str(to.state), missing=to.detail if isinstance(gathered, NotObtainable) else "")
         except (Transient, Rejected, Forbidden) as error:
-            final = isinstance(error, Denied | Forbidden) or action.fetches >= FETCHES
-            if final:
-                todo = "fetch the package in the Defender portal, from the device's action centre, before it is gone"
-                to = action.to(State.FAILED, self._ports.clock.now(), detail=f"not archived: {error}"[:400], todo=todo)
-                self._write(entry, to)
-            else:
-                self._again(entry, RETRY * 2 ** min(action.fetches - 1, 5), str(error), counted=True)
+            self._refused(entry, error, desk)
         else:
-            state = State.ELSEWHERE if action.foreign else State.SUCCEEDED
-            self._write(entry, action.to(state, self._ports.clock.now(), artefacts=artefacts, detail=""))
+            self._write(entry, to)
+            if isinstance(gathered, Finished) and action.responder in lacked(self._ports):
+                had(self._ports, action.responder)
+
+    def _refused(self, entry: Entry[Action], error: BulkheadError, desk: Desk) -> None:
+        """What cannot be had now is tried again, from its link on; what cannot be had is left to a person."""
+        action = entry.value
+        service = Service.DOWNLOADS if isinstance(error, Incomplete) else desk.at
+        responder = self._ports.responders[action.responder]
+        asked = Asked.PACKAGE if _PACKAGE in responder.kinds else Asked.CALL
+        row = refusal_of(error, service, asked, permissions=responder.permissions)
+        if isinstance(error, Throttled):
+            wait = timedelta(seconds=error.retry_after or RETRY.total_seconds())
+            self._again(entry, wait, told(row, error), counted=False)
+        elif error.cause is Cause.TIME and desk.moved:
+            self._again(entry, timedelta(0), told(row, error), counted=False)
+        elif stops(row) or action.fetches >= FETCHES:
+            if remembers(row):
+                remember(self._ports, action.responder, row)
+            ended = State.UNAVAILABLE if row.fate is Fate.UNAVAILABLE else State.FAILED
+            detail, todo = self._given_up(action, row, error)
+            detail += self._closed(desk, str(ended), detail)
+            self._write(entry, action.to(ended, self._ports.clock.now(), detail=detail, todo=todo))
+        else:
+            self._again(entry, RETRY * 2 ** min(action.fetches - 1, DOUBLINGS), told(row, error), counted=True)
+
+    def _closed(self, desk: Desk, ended: str, detail: str) -> str:
+        """Seal what was gathered, with what was not and why; gives what people have to know where that fails too."""
+        try:
+            desk.run.close(ended, missing=detail)
+        except (Transient, Rejected) as error:
+            log.warning("the run %s cannot be sealed: %s", desk.run.folder, error)
+            return "; what was gathered is not sealed"
+        return ""
+
+    def _given_up(self, action: Action, row: Refusal, error: BulkheadError) -> tuple[str, str]:
+        """What the ledger keeps, and what a person should do: a package is still to be had by hand for a while."""
+        kinds = self._ports.responders[action.responder].kinds
+        said = f"not archived: {told(row, error)}" if kinds else told(row, error)
+        by_hand = TABLE[Service.DEFENDER, "package-not-ready"].todo if _PACKAGE in kinds else ""
+        return said, row.todo if by_hand in row.todo else f"{by_hand}; {row.todo}"
 
     def _again(self, entry: Entry[Action], wait: timedelta, detail: str, *, counted: bool) -> None:
         action = entry.value
@@ -97,104 +134,27 @@ class Archive:
         if settle(self._ports, entry, to):
             tell(self._ports, to)
 
-    def _collect(self, action: Action, stop: datetime) -> tuple[Artefact, ...]:
-        """The run's artefacts: the incident as it was judged, its alerts, and what the responder names."""
-        responder = self._ports.responders[action.responder]
-        harvest = responder.fetches
-        if harvest is None:
-            raise BulkheadError(f"{responder.name} has nothing to be archived")
-        folder = run_folder(action)
-        beside = [self._document(action, folder, name, data) for name, data in self._incident(action)]
-        return (self._harvest(action, folder, harvest, stop), *beside)
 
-    def _incident(self, action: Action) -> Iterator[tuple[str, bytes]]:
-        data = self._ports.documents.read(snapshot_name(action.incident, action.version))
-        if data is None:
-            raise Transient(f"the snapshot of incident {action.incident} cannot be read")
-        incident = json.loads(data)
-        for name, part in (("incident", incident), ("alerts", incident.get("alerts") or [])):
-            yield f"data/incident/{name}.json", json.dumps(part, sort_keys=True, indent=1).encode()
-
-    def _document(self, action: Action, folder: str, name: str, data: bytes) -> Artefact:
-        stored = self._ports.evidence.write_once(
-            f"{folder}/{name}", [data], media_type="application/json", metadata=_metadata(action, "incident")
-        )
-        return self._proven(stored, hashlib.sha256(data).hexdigest())
-
-    def _harvest(self, action: Action, folder: str, harvest: Harvest, stop: datetime) -> Artefact:
-        name = f"{folder}/{harvest.name}"
-        stands = self._ports.evidence.head(name)
-        if stands:
-            return self._proven(stands, stands.sha256)
-        responder = self._ports.responders[action.responder]
-        link = responder.link(self._ports.devices, action.machine_action)
-        download = self._ports.downloads.open(link)
-        stored = self._ports.evidence.write_once(
-            name,
-            whole_zip(self._until(download.chunks, stop)),
-            media_type=harvest.media_type,
-            metadata=_metadata(action, responder.name),
-        )
-        return self._proven(stored, stored.sha256)
-
-    def _until(self, chunks: Iterable[bytes], stop: datetime) -> Iterator[bytes]:
-        for chunk in chunks:
-            if self._ports.clock.now() >= stop:
-                raise Incomplete("the time of one call ran out during the download")
-            yield chunk
-
-    def _proven(self, stored: Stored, sha256: str) -> Artefact:
-        """The artefact, once what stands there is what it should be. What this call did not commit itself is read
-        again: a crash, or another worker, may have left it.
-        """
-        found = stored.sha256 if stored.created else self._read(stored.name)
-        if found != sha256 or stored.sha256 != sha256:
-            raise Rejected(f"{stored.name} stands there already with other content", status=409, code="Differs")
-        return Artefact(name=stored.name, size=stored.size, sha256=sha256)
-
-    def _read(self, name: str) -> str:
-        digest = hashlib.sha256()
-        for chunk in self._ports.evidence.read(name):
-            digest.update(chunk)
-        return digest.hexdigest()
+def unheard(action: Action, now: datetime) -> Action:
+    """The action once its workers ended too often without a word: else it would be taken up for ever. Pure."""
+    times = action.fetches - 1
+    detail = f"not archived: {times} workers began on it and ended without a word; what was gathered is not sealed"
+    todo = f"see in the log why they end; then: bulkhead retry {action.id}"
+    return action.to(State.FAILED, now, detail=detail, todo=todo)
 
 
-def run_folder(action: Action) -> str:
-    """Where a run's evidence lies: year/month, incident, device, run. Safe on every system, in nobody else's words."""
-    begun = action.created.astimezone(UTC)
-    label = re.sub(r"[^a-z0-9]+", "-", action.device_name.partition(".")[0].lower()).strip("-")[:20] or "device"
-    return (
-        f"{begun:%Y/%m}/inc-{action.incident}/dev-{label}-{action.device[:8].lower()}"
-        f"/run-{begun:%Y%m%dT%H%M%SZ}-{action.round:02d}"
-    )
-
-
-def _metadata(action: Action, kind: str) -> dict[str, str]:
-    return {
-        "incident": action.incident,
-        "device": action.device,
-        "kind": kind.replace("_", "-"),
-        "action": action.id,
-        "machineaction": action.machine_action,
-        "version": action.version,
-    }
-
-
-def whole_zip(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks of a zip file, unless it turns out not to be one, or not to be whole: it has to begin as one, and its
-    end-of-central-directory record has to stand at its end. Raises Incomplete, at the latest after the last chunk.
-    """
-    first = True
-    tail = b""
-    for chunk in chunks:
-        if not chunk:
-            continue
-        if first and not chunk.startswith((_ZIP_START, _ZIP_EMPTY)) and len(chunk) >= len(_ZIP_START):
-            raise Incomplete("what was downloaded is not a zip file")
-        first = False
-        tail = (tail + chunk)[-_TAIL:]
-        yield chunk
-    at = tail.rfind(_ZIP_END)
-    size = int.from_bytes(tail[at + 20 : at + 22], "little") if at >= 0 else -1
-    if at < 0 or at + 22 + size != len(tail):
-        raise Incomplete("the zip file that was downloaded is cut short")
+def after(action: Action, gathered: Gathered, now: datetime) -> Action:
+    """The action after a look at what its machine action left. Pure."""
+    if isinstance(gathered, Finished):
+        state = State.ELSEWHERE if action.foreign else State.SUCCEEDED
+        return action.to(state, now, artefacts=gathered.artefacts, detail=gathered.detail[:300])
+    kept = {"artefacts": gathered.artefacts or action.artefacts}
+    if isinstance(gathered, NotObtainable):
+        return action.to(State.UNAVAILABLE, now, **kept, detail=gathered.detail[:300], todo=gathered.todo)
+    said = {"progress": gathered.progress, "detail": gathered.detail[:300]}
+    on = {**kept, **said, "due": now + gathered.wait, "fetches": 0}
+    if isinstance(gathered, Again):
+        return action.model_copy(update=on)
+    done = {"ended": (*action.ended, action.machine_action), "machine_action": "", "foreign": False}
+    anew = {"before": action.attempt, "tries": 0, "doubts": 0, "timeouts": 0, "accepted_at": None}
+    return action.to(State.PLANNED, now, **on, **done, **anew)

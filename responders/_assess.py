@@ -11,24 +11,32 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from responders._judgement import judge
-from responders._planning import Facts, decide, lost_reason
-from responders._tenant import counts_for, fleet_size
-from responders._watch import snapshot_name
+from responders._containment import settle
+from responders._entries import planned
+from responders._lacks import not_to_be_planned
+from responders._news import Facts
+from responders._nudges import note
+from responders._planning import decide, lost_reason
+from responders._ports import NOTIFY
+from responders._tenant import fleet_size, stocks_of
+from responders._watch import Watch, merge_target, snapshot_name
 from shared.errors import BulkheadError, Denied, NotFound, Rejected, Throttled, Transient
-from shared.models.action import State
+from shared.models.action import State, target_of
 from shared.models.incident import Incident
-from shared.models.plan import Plan, Verdict
+from shared.models.plan import Verdict
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
-    from responders._ledger import Entry
+    from responders._entries import Entry
     from responders._ports import Ports
-    from shared.models.action import IncidentState
+    from shared.config import Settings
+    from shared.models.action import Slot
     from shared.models.device import Machine
-    from shared.models.plan import Assessment
+    from shared.models.plan import Assessment, Plan
+    from shared.models.progress import IncidentState
 
 PATIENCE = timedelta(minutes=2)
 """How long a device's details are waited for before the plan is made without them."""
@@ -72,38 +80,68 @@ class Assess:
             stands = self._ports.documents.read(name)
         if stands is None:
             raise Transient(f"the plan {name} was written and cannot be read", 5.0)
-        return Plan.model_validate_json(stands)
+        return planned(stands)
 
     def _decide(self, state: IncidentState) -> Plan:
         data = self._ports.documents.read(snapshot_name(state.id, state.seen))
         if data is None:
             raise BulkheadError(f"the snapshot {snapshot_name(state.id, state.seen)} is missing")
-        incident = Incident.model_validate(json.loads(data))
-        assessment = judge(incident)
-        existing = self._ports.ledger.actions(state.id)
-        slots = {device: entry.value for device, entry in self._ports.ledger.slots().items()}
+        raw = json.loads(data)
+        incident = Incident.model_validate(raw)
+        judged_by = self._ports.policies.in_force()
+        settings = judged_by.tightened(self._ports.settings)
+        assessment = judged_by.policy.assess(incident, {}, self._ports.clock.now())
+        existing = self._ports.ledger.history(state.id)
         fleet = self._fleet(state) if self._contains(assessment) and assessment.devices else None
-        counts = counts_for(self._ports, existing, slots, self._ports.ledger.caps().value, fleet)
+        stocks = stocks_of(self._ports, existing, fleet)
+        lacking = not_to_be_planned(self._ports)
         machines: dict[str, Machine | None] = {}
-        unknown: set[str] = set()
+        unknown: dict[str, str] = {}
         later: set[str] = set()
+        began = self._ports.clock.now()
         while True:
             now = self._ports.clock.now()
-            facts = Facts(now, machines, frozenset(unknown), frozenset(later), existing, slots, counts)
-            draft = decide(state, assessment, facts, tuple(self._ports.responders.values()), self._ports.settings)
+            facts = Facts(now, machines, unknown, frozenset(later), existing, stocks, lacking)
+            draft = decide(state, assessment, facts, tuple(self._ports.responders.values()), settings)
             if not draft.unread or len(machines) + len(unknown) >= _READS:
-                return draft.plan.model_copy(update={"title": incident.title[:300], "url": incident.url[:500]})
+                told = {"title": incident.title[:300], "url": incident.url[:500], "policy": judged_by.digest}
+                return draft.plan.model_copy(update={**told, "merged_into": merge_target(raw, state.id)})
             for device in draft.unread:
                 try:
-                    machines[device] = self._machine(device, state)
+                    in_time = self._in_time(began, settings)
+                    machines[device] = self._machine(device, state) if in_time else None
                 except NotFound:
-                    unknown.add(device)
+                    unknown[device] = self._successor(device, assessment)
                 except Throttled:
-                    # In a storm the details are read when it is the device's turn, the gravest first.
-                    if not self._ports.settings.respond:
+                    # In a storm, or where Defender is slow, they are read when it is the device's turn.
+                    if not settings.respond:
                         raise
-                    later.update(set(draft.unread) - set(machines) - unknown)
+                    later.update(set(draft.unread) - set(machines) - set(unknown))
                     break
+            assessment = judged_by.policy.assess(incident, machines, now)
+
+    def _in_time(self, began: datetime, settings: Settings) -> bool:
+        """Whether there is time to read another device's details. Raises Throttled where they may be read later."""
+        late = self._ports.clock.now() - began > PATIENCE
+        if late and settings.respond:
+            raise Throttled("Defender takes too long to tell of so many devices", 10.0)
+        return not late
+
+    def _successor(self, device: str, assessment: Assessment) -> str:
+        """Under which id a device that left the tenant is known now, in words; empty where nobody can say. Whether that
+        is the same computer is for a person to judge.
+        """
+        name = next(each.name for each in assessment.devices if each.id == device)
+        try:
+            found = [each for each in self._ports.devices.named(name) if target_of(each.id) != target_of(device)]
+        except (Transient, Rejected) as error:
+            log.info("nobody can say whether device %s came back: %s", device, error)
+            return ""
+        newest = max(found, key=lambda each: each.seen.timestamp() if each.seen else 0.0, default=None)
+        if newest is None:
+            return ""
+        when = f", last seen {newest.seen:%Y-%m-%d %H:%M} UTC" if newest.seen else ""
+        return f"; one of the same name is {newest.id[:64]}{when}: if it is the same, act on that"
 
     def _machine(self, device: str, state: IncidentState) -> Machine | None:
         """A device's details; None where they cannot be had, and then a person has to decide."""
@@ -130,17 +168,24 @@ class Assess:
             return None
 
     def _contains(self, assessment: Assessment) -> bool:
-        return any(each.contains and each.wants(assessment) for each in self._ports.responders.values())
+        wanted = {want.responder for device in assessment.devices for want in device.wants}
+        return any(each.contains and each.name in wanted for each in self._ports.responders.values())
 
     def _carry_out(self, plan: Plan) -> None:
-        """Write the plan's rows. A plan made while observing never becomes rows, nor does one found while observing."""
+        """Write the plan's rows, what lets others go first behind these: another worker may send a row as soon as it is
+        there. A plan made while observing never becomes rows, nor does one found while observing.
+        """
         if plan.mode == "respond" and self._ports.settings.respond:
-            for action in plan.actions:
-                self._ports.ledger.add(action)
+            for action in sorted(plan.actions, key=lambda each: each.head_start is not None):
+                if self._ports.ledger.add(action):
+                    note(self._ports, action)
 
     def _record(self, entry: Entry[IncidentState], plan: Plan) -> bool:
         """Count the version as assessed, unless a newer one has come; then withdraw what lost its reason."""
         assessment = plan.assessment
+        if plan.merged_into:
+            self._bequeath(plan)
+        self._leave(plan)
         state = entry.value.model_copy(
             update={
                 "assessed": plan.version,
@@ -151,9 +196,13 @@ class Assess:
                 "severity": assessment.severity,
                 "affected": tuple(device.id for device in assessment.devices),
                 "contain": self._contains(assessment),
+                "cleared": assessment.cleared,
                 "not_actionable": assessment.not_actionable,
+                "rules": assessment.rules,
+                "notify": assessment.notify,
                 "title": plan.title,
                 "url": plan.url,
+                "merged_into": plan.merged_into,
                 **self._observed(entry.value, plan),
             }
         )
@@ -162,8 +211,44 @@ class Assess:
         except Conflict:
             return False
         log.info("incident %s: %s (%s)", state.id, state.verdict, plan.mode)
-        self._withdraw(state)
+        self._withdraw(state.id)
         return True
+
+    def _bequeath(self, plan: Plan) -> None:
+        """Leave what an incident did to the one that it was merged into: its rounds count there, and its hold on
+        devices goes over. Before the version counts as assessed, so that a crash leaves nothing out.
+        """
+        ledger = self._ports.ledger
+        ledger.absorb(plan.merged_into, plan.incident, self._ports.clock.now())
+        if ledger.incident(plan.merged_into) is None:
+            Watch(self._ports).fetch(plan.merged_into)
+        for what in self._ports.containments:
+            for entry in ledger.slots(what).values():
+                holders = entry.value.holders
+                if plan.incident in holders:
+                    now_held = dict.fromkeys(plan.merged_into if each == plan.incident else each for each in holders)
+                    self._held_by(entry, tuple(now_held), what)
+
+    def _leave(self, plan: Plan) -> None:
+        """Hold no longer what would have been given back, had not others held it too: the last of them gives it back.
+        Only once nobody observes: then nothing was planned in earnest.
+        """
+        if plan.mode != "respond" or not self._ports.settings.respond:
+            return
+        for action in plan.actions:
+            what = self._ports.containment(action)
+            if not self._ports.gives_back(action) or action.state is not State.REFUSED:
+                continue
+            entry = self._ports.ledger.slot(action.target, what)
+            others = tuple(each for each in entry.value.holders if each != plan.incident) if entry else ()
+            if entry and others and others != entry.value.holders:
+                self._held_by(entry, others, what)
+
+    def _held_by(self, entry: Entry[Slot], holders: tuple[str, ...], what: str) -> None:
+        try:
+            self._ports.ledger.put_slot(entry, entry.value.model_copy(update={"holders": holders}), what)
+        except Conflict:
+            raise Transient("a device's slot changed while its holders did", 5.0) from None
 
     @staticmethod
     def _observed(state: IncidentState, plan: Plan) -> Mapping[str, object]:
@@ -176,16 +261,27 @@ class Assess:
             "observed_alert": plan.assessment.newest_alert,
         }
 
-    def _withdraw(self, state: IncidentState) -> None:
-        """Take back what is not sent yet and no longer called for."""
-        for entry in self._ports.ledger.open_actions(state.id):
+    def _withdraw(self, incident: str) -> None:
+        """Take back what is not sent yet and no longer called for, of the incident and of those merged into it."""
+        state = self._ports.ledger.heir(incident)
+        if state is None:
+            return
+        for each in (state.id, *self._ports.ledger.absorbed(state.id)):
+            if each == incident:  # whoever has it assessed tells what becomes of it
+                self._withdraw_of(each, state)
+            elif self._ports.ledger.open_actions(each):  # its own summary changes too
+                self._ports.ledger.remind(each, self._ports.clock.now() + self._ports.settings.NUDGE_AFTER)
+                self._withdraw_of(each, state)
+                self._ports.queues.send(NOTIFY, each)
+
+    def _withdraw_of(self, incident: str, state: IncidentState) -> None:
+        for entry in self._ports.ledger.open_actions(incident):
             action = entry.value
             responder = self._ports.responders.get(action.responder)
             if action.state not in {State.PLANNED, State.WAITING} or responder is None:
                 continue
             reason = lost_reason(action, state, responder)
-            if reason:
-                try:
-                    self._ports.ledger.move(entry, action.to(State.WITHDRAWN, self._ports.clock.now(), detail=reason))
-                except Conflict:
-                    log.info("action %s moved meanwhile", action.id)
+            if reason:  # between two tries it has its device's slot still, and gives it back
+                withdrawn = action.to(State.WITHDRAWN, self._ports.clock.now(), detail=reason)
+                if settle(self._ports, entry, withdrawn):
+                    note(self._ports, withdrawn)

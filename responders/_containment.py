@@ -9,14 +9,21 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from responders._entries import Entry
 from responders._guardrails import DAY, Counts, Go, rule_caps
-from responders._ledger import CAPS, Entry, slot_key
+from responders._ledger import caps_key, slot_key
+from responders._live import API
+from responders._nudges import tell
 from responders._planning import stopped
-from responders._tenant import counts_for, fleet_size
-from shared.models.action import Caps, Slot, Spent, State
-from shared.storage.interface import Conflict, Delete, Insert, Replace
+from responders._sessions import Sessions
+from responders._stock import Stock
+from responders._tenant import counts_for, known_fleet
+from responders._undoing import refused
+from shared.models.action import Caps, Slot, State
+from shared.storage.interface import Conflict, Delete, Replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
 
 JOINED_LOOK = timedelta(seconds=10)
 _TRIES = 5
+_TAKEN = {"isolate": "isolated", "restrictcodeexecution": "restricted"}
 
 log = logging.getLogger(__name__)
 
@@ -46,17 +54,15 @@ class Reservation:
     """One attempt to move a batch to *sending*: read once, changed in memory, written whole."""
 
     def __init__(self, ports: Ports, now: datetime) -> None:
-        """Read slots and caps; the batch fails where they change before it is written."""
+        """Slots and caps are read when first needed; the batch fails where they change before it is written."""
         self._ports = ports
         self._now = now
-        caps = ports.ledger.caps()
-        self._caps_etag = caps.etag
-        kept = tuple(spent for spent in caps.value.sent if spent.at > now - DAY)
-        self.caps = caps.value.model_copy(update={"sent": kept})
-        self.slots = ports.ledger.slots()
+        self._fleet = cache(partial(known_fleet, ports))  # counting may take long: once for the batch
+        self._history = cache(ports.ledger.history)
+        self._stocks: dict[str, Stock] = {}
+        self._sessions: Sessions | None = None
         self.moves: list[tuple[Entry[Action], Action]] = []
         self.sending: list[str] = []
-        self._touched: set[str] = set()
 
     def take(self, candidate: Candidate) -> None:
         """Add a candidate to the batch: to be sent, joined to another's slot, or held back by a cap."""
@@ -68,69 +74,108 @@ class Reservation:
             doubtful=action.doubtful or action.state is not State.PLANNED,
             due=self._now + self._ports.settings.ACTION_VISIBILITY,
         )
-        if self._ports.responders[action.responder].contains:
+        if self._ports.contains(action):
             to = self._contained(action, to)
+        elif self._ports.gives_back(action) and not action.approved:
+            to = self._given_back(action, to)
+        elif self._ports.responders[action.responder].api == API:
+            to = self._in_session(action, to)
         self.moves.append((candidate.entry, to))
         if to.state is State.SENDING:
             self.sending.append(to.key)
 
+    def _stock(self, action: Action) -> Stock:
+        lasts = self._ports.containment(action)
+        kind = lasts or self._ports.responders[action.responder].kinds[0]
+        if kind not in self._stocks:
+            caps = self._ports.ledger.caps(kind)
+            kept = tuple(spent for spent in caps.value.sent if spent.at > self._now - DAY)
+            fresh = Entry(caps.value.model_copy(update={"sent": kept}), caps.etag)
+            self._stocks[kind] = Stock(kind, fresh, self._ports.ledger.slots(kind) if lasts else {})
+        return self._stocks[kind]
+
+    def _in_session(self, action: Action, to: Action) -> Action:
+        """Sessions are counted from the open rows; two workers who count at once meet at the row that is written with
+        the batch.
+        """
+        stock = self._stock(action)
+        stock.charged = True
+        self._sessions = self._sessions or Sessions.of(self._ports)
+        if self._sessions.admits(action):
+            return to
+        detail = "the device, or as many as we may have, are in a live response session of ours"
+        return action.to(State.PLANNED, self._now, due=self._now + JOINED_LOOK, detail=detail)
+
     def _contained(self, action: Action, to: Action) -> Action:
-        slot = self.slots.get(action.target)
+        stock = self._stock(action)
+        slot = stock.slots.get(action.target)
+        if slot and slot.value.releasing:
+            wait = self._now + JOINED_LOOK
+            return action.to(State.PLANNED, self._now, due=wait, detail="a release of the device is under way")
         if slot and slot.value.owner != action.key:
-            return self._join(action, slot)
-        capped = None if action.attempt and slot else self._capped(action)
+            return self._join(stock, action, slot.value)
+        capped = None if action.attempt and slot else self._capped(stock, action)
         if capped:
             return capped
-        if slot is None:
-            made = Slot(device=action.target, owner=action.key, holders=(action.incident,), since=self._now)
-            self.slots[action.target] = Entry(made, "")
-            self._touched.add(action.target)
-        if all(spent.id != action.id for spent in self.caps.sent):
-            sent = (*self.caps.sent, Spent(id=action.id, at=self._now))
-            self.caps = self.caps.model_copy(update={"sent": sent})
+        if slot is None and self._ports.containment(action):
+            stock.put(Slot(device=action.target, owner=action.key, holders=(action.incident,), since=self._now))
+        stock.charge(action, self._now)
         return to
 
-    def _join(self, action: Action, slot: Entry[Slot]) -> Action:
-        """Become a further holder of a device that another action of ours isolates, or has isolated."""
-        holders = tuple(dict.fromkeys((*slot.value.holders, action.incident)))
-        self.slots[action.target] = Entry(slot.value.model_copy(update={"holders": holders}), slot.etag)
-        self._touched.add(action.target)
-        if slot.value.held:
-            return action.to(State.SUCCEEDED, self._now, joined=slot.value.owner, detail="we hold it isolated already")
+    def _join(self, stock: Stock, action: Action, slot: Slot) -> Action:
+        """Become a further holder of a device that another action of ours contains, or has contained."""
+        holders = tuple(dict.fromkeys((*slot.holders, action.incident)))
+        stock.put(slot.model_copy(update={"holders": holders}))
+        if slot.held:
+            done = f"we hold it {_TAKEN[stock.kind]} already"
+            return action.to(State.SUCCEEDED, self._now, joined=slot.owner, detail=done)
         return action.to(
             State.ACCEPTED,
             self._now,
-            joined=slot.value.owner,
+            joined=slot.owner,
             due=self._now + JOINED_LOOK,
             detail="another incident's isolation of the device is under way",
         )
 
-    def _capped(self, action: Action) -> Action | None:
-        if action.approved:
+    def _given_back(self, action: Action, to: Action) -> Action:
+        """What is given back of itself is not while another incident holds the device. Marked in its slot, so that
+        nobody joins meanwhile.
+        """
+        stock = self._stock(action)
+        slot = stock.slots.get(action.target)
+        if slot is None:
+            return to
+        others = [each for each in slot.value.holders if each != action.incident]
+        if others:
+            return refused(action, others, self._now)
+        stock.put(slot.value.model_copy(update={"releasing": action.key}))
+        return to
+
+    def _capped(self, stock: Stock, action: Action) -> Action | None:
+        if action.approved or (action.goal and stock.counts(action)):
             return None
-        actions = self._ports.ledger.actions(action.incident)
-        slots = {device: entry.value for device, entry in self.slots.items()}
-        others = [spent for spent in self.caps.sent if spent.id != action.id]
-        caps = Caps(sent=tuple(others))
-        counts = counts_for(self._ports, actions, slots, caps, fleet_size(self._ports), action.key)
-        beside = sum(to.incident == action.incident and to.state is State.SENDING for _, to in self.moves)
-        counts = Counts(counts.incident + beside, counts.sent, counts.held, counts.fleet)
-        ruling = rule_caps(counts, self._ports.settings.ISOLATION_CAPS, self._now)
-        return None if isinstance(ruling, Go) else stopped(action, ruling, self._now)
+        actions = self._history(action.incident)
+        slots = {device: entry.value for device, entry in stock.slots.items()}
+        others = tuple(spent for spent in stock.caps.value.sent if spent.id != action.charge)
+        counts = counts_for(actions, slots, Caps(sent=others), self._fleet(), action.responder, action.key)
+        sent = {to.charge for _, to in self.moves if _same(to, action) and to.state is State.SENDING}
+        counts = Counts(counts.incident + len(sent), counts.sent, counts.held, counts.fleet)
+        settings = self._ports.tightened
+        ruling = rule_caps(counts, settings.ISOLATION_CAPS, self._now, action.incident)
+        return None if isinstance(ruling, Go) else stopped(action, ruling, self._now, settings.APPROVAL_EXPIRES)
 
     def write(self) -> list[Entry[Action]]:
         """Write the batch; gives the rows that are now to be sent. Raises Conflict, and then nothing was written."""
-        changes: list[Change] = []
-        for device in sorted(self._touched):
-            entry = self.slots[device]
-            text = entry.value.model_dump_json()
-            key = slot_key(device)
-            changes.append(Replace(key, text, entry.etag) if entry.etag else Insert(key, text))
-        if any(self._ports.responders[to.responder].contains for _, to in self.moves):
-            text = self.caps.model_dump_json()
-            changes.append(Replace(CAPS, text, self._caps_etag) if self._caps_etag else Insert(CAPS, text))
+        changes = [change for stock in self._stocks.values() for change in stock.changes()]
         written = self._ports.ledger.move_all(self.moves, *changes)
+        for moved in written:
+            if moved.value.key not in self.sending:
+                tell(self._ports, moved.value)
         return [entry for entry in written if entry.value.key in self.sending]
+
+
+def _same(one: Action, other: Action) -> bool:
+    return (one.incident, one.responder) == (other.incident, other.responder)
 
 
 def reserve(ports: Ports, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -177,22 +222,54 @@ def settle(ports: Ports, entry: Entry[Action], to: Action) -> Entry[Action] | No
 
 
 def _slot_changes(ports: Ports, to: Action) -> list[Change]:
-    if not ports.responders[to.responder].contains:
+    if ports.gives_back(to):
+        return _given_back(ports, to)
+    if not ports.contains(to):
         return []
-    slot = ports.ledger.slot(to.target)
+    lasts = ports.containment(to)
+    if lasts:
+        return _slot_kept(ports, to, lasts)
+    return _given_up(ports, to, ports.responders[to.responder].kinds[0]) if to.state.settled else []
+
+
+def _slot_kept(ports: Ports, to: Action, what: str) -> list[Change]:
+    """The slot of what takes one: held, given back, or as it was."""
+    slot = ports.ledger.slot(to.target, what)
     if slot is None or slot.value.owner != to.key:
         return []
-    key = slot_key(to.target)
+    key = slot_key(to.target, what)
     if to.state is State.SUCCEEDED and not to.foreign:
         held = slot.value.model_copy(update={"held": True})
         return [Replace(key, held.model_dump_json(), slot.etag)]
     if not (to.foreign or to.state.settled):
         return []
-    changes: list[Change] = [Delete(key, slot.etag)]
-    if not (to.ended or to.doubtful) and (to.foreign or not to.machine_action):
-        caps = ports.ledger.caps()
-        left = tuple(spent for spent in caps.value.sent if spent.id != to.id)
-        if len(left) != len(caps.value.sent):
-            text = caps.value.model_copy(update={"sent": left}).model_dump_json()
-            changes.append(Replace(CAPS, text, caps.etag))
-    return changes
+    return [Delete(key, slot.etag), *_given_up(ports, to, what)]
+
+
+def _given_up(ports: Ports, to: Action, kind: str) -> list[Change]:
+    """What certainly never reached a device counts against the caps no more. What counts for several goals stays."""
+    if to.goal or to.ended or to.doubtful or (to.machine_action and not to.foreign):
+        return []
+    caps = ports.ledger.caps(kind)
+    left = tuple(spent for spent in caps.value.sent if spent.id != to.charge)
+    if len(left) == len(caps.value.sent):
+        return []
+    return [Replace(caps_key(kind), caps.value.model_copy(update={"sent": left}).model_dump_json(), caps.etag)]
+
+
+def _given_back(ports: Ports, to: Action) -> list[Change]:
+    """A device that was released, by us or by somebody else, is held no more. Where a release of itself came to
+    nothing, or found nothing to release yet, it is held as before, and nobody waits for it.
+    """
+    if not to.state.settled:
+        return []
+    what = ports.containment(to)
+    slot = ports.ledger.slot(to.target, what)
+    if slot is None:
+        return []
+    key = slot_key(to.target, what)
+    if to.state in {State.SUCCEEDED, State.ELSEWHERE} and slot.value.held:
+        return [Delete(key, slot.etag)]
+    if slot.value.releasing != to.key:
+        return []
+    return [Replace(key, slot.value.model_copy(update={"releasing": ""}).model_dump_json(), slot.etag)]

@@ -13,23 +13,31 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from responders._containment import Candidate, reserve, settle
-from responders._guardrails import Go, rule
+from responders._details import Judged
+from responders._guardrails import Go, Ordered, rule
+from responders._holding import held
+from responders._interface import Lane
+from responders._lacks import lacks, without
 from responders._nudges import tell
 from responders._outcomes import RETRY, Sender
 from responders._planning import lost_reason, stopped
+from responders._releasing import clear_the_way, standing
+from responders._sessions import Sessions
 from responders._settling import doubted
-from shared.errors import NotFound, Rejected, Throttled, Transient
+from responders._turns import Turns
+from shared.errors import NotFound, Rejected, Throttled, Transient, Unreadable
 from shared.models.action import State
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from responders._interface import Lane
-    from responders._ledger import Entry
+    from responders._entries import Entry
+    from responders._lacks import Lack
     from responders._ports import Ports
-    from shared.models.action import Action, IncidentState
+    from shared.models.action import Action
+    from shared.models.progress import IncidentState
 
 BATCH = 10
 _CLAIMS = 6
@@ -52,28 +60,32 @@ class Dispatch:
         self._ports = ports
         self._lane = lane
         self._sender = Sender(ports)
+        self._judged = Judged(ports)
 
     def run(self, stop: datetime) -> None:
-        """Send what is due, the most important first, until nothing is left, the budget is used up, or `stop`."""
+        """Send what is due, the most important first, until nothing is left, the budgets are used up, or `stop`."""
         seen: set[str] = set()
+        used_up: set[str] = set()
         while self._ports.clock.now() < stop:
-            claimed = self._claim(seen)
+            claimed = self._claim(seen, used_up)
             if not claimed:
                 return
             seen.update(entry.value.key for entry in claimed)
-            batch = self._fit(claimed)
-            if batch and not self._send(batch):
-                return
+            batch = self._fit(claimed, stop)
+            if batch and (self._ports.clock.now() >= stop or not self._send(batch)):
+                used_up.add(self._api(claimed[0]))
 
-    def _claim(self, seen: set[str]) -> list[Entry[Action]]:
-        """The next rows, of one API, for this worker alone: their due time moves on, so that in a storm workers do not
-        meet on the same rows. Nothing where others are faster again and again; they are at work.
+    def _claim(self, seen: set[str], used_up: set[str]) -> list[Entry[Action]]:
+        """The next rows, of one API, for this worker alone: their due time moves on, so that workers do not meet on the
+        same ones; none where others are faster again and again. What has to wait holds up nothing else.
         """
         for _ in range(_CLAIMS):
-            found = [entry for entry in self._due() if entry.value.key not in seen]
-            api = self._api(found[0]) if found else ""
-            ready = (entry for entry in found if self._api(entry) == api and not self._follows(entry.value))
-            taken = list(islice(ready, BATCH))
+            due = [entry for entry in self._due() if entry.value.key not in seen and self._api(entry) not in used_up]
+            turns = Turns(self._ports, self._lane)
+            free = [entry for entry in due if not turns.follows(entry.value)]
+            ready = iter(Sessions.of(self._ports, free).admitted(free))
+            taken = list(islice(ready, 1))
+            taken += islice((each for each in ready if self._api(each) == self._api(taken[0])), BATCH - 1)
             until = self._ports.clock.now() + self._ports.settings.NUDGE_AFTER
             moves = [(entry, entry.value.model_copy(update={"due": until})) for entry in taken]
             try:
@@ -94,19 +106,27 @@ class Dispatch:
         responder = self._ports.responders.get(action.responder)
         return responder is not None and responder.lane == self._lane and action.state in _SENDABLE
 
-    def _fit(self, claimed: Sequence[Entry[Action]]) -> list[Candidate]:
-        """The claimed rows that may be sent; what may not is written down as it goes."""
+    def _fit(self, claimed: Sequence[Entry[Action]], stop: datetime) -> list[Candidate]:
+        """The claimed rows that may be sent, as far as there is time; what may not is written down as it goes."""
         fit: list[Candidate] = []
         states: dict[str, IncidentState | None] = {}
+        lacking = lacks(self._ports)
         for entry in claimed:
+            if self._ports.clock.now() >= stop:
+                break
             try:
-                candidate = self._candidate(entry, states)
+                candidate = self._candidate(entry, states, lacking)
             except Conflict:
+                continue
+            except Unreadable as error:
+                log.warning("action %s has to wait: %s", entry.value.id, error)
                 continue
             fit += [candidate] if candidate else []
         return fit
 
-    def _candidate(self, entry: Entry[Action], states: dict[str, IncidentState | None]) -> Candidate | None:
+    def _candidate(
+        self, entry: Entry[Action], states: dict[str, IncidentState | None], lacking: Mapping[str, Lack]
+    ) -> Candidate | None:
         """The row as it may be sent; None where it was settled, or has to wait."""
         action = entry.value
         now = self._ports.clock.now()
@@ -115,12 +135,15 @@ class Dispatch:
             self._settle(entry, doubted(action, "its sender went silent", now, visibility))
             return None
         if action.incident not in states:
-            known = self._ports.ledger.incident(action.incident)
-            states[action.incident] = known.value if known else None
+            states[action.incident] = self._ports.ledger.heir(action.incident)
         fresh = self._refreshed(entry)
+        if fresh and fresh.value.unread:
+            fresh = self._reconsidered(fresh)
         if fresh is None:
             return None
-        instead = self._instead(fresh.value, states[action.incident])
+        instead = self._instead(fresh.value, states[action.incident], lacking)
+        if instead is None and not self._ports.responders[action.responder].kinds:
+            instead = fresh.value.to(State.FETCHING, now, due=now)
         if instead is None:
             return Candidate(fresh)
         if action.doubtful:
@@ -128,14 +151,29 @@ class Dispatch:
         self._settle(fresh, instead)
         return None
 
-    def _instead(self, action: Action, state: IncidentState | None) -> Action | None:
+    def _reconsidered(self, entry: Entry[Action]) -> Entry[Action] | None:
+        """The row as its rule asks for it now that the device's details are known; None where no rule does."""
+        known = self._judged.as_asked(entry.value)
+        if known:
+            return self._ports.ledger.move(entry, known)
+        why = "now that the device's details are known, no rule of the policy asks for it"
+        self._settle(entry, entry.value.to(State.WITHDRAWN, self._ports.clock.now(), detail=why))
+        return None
+
+    def _instead(self, action: Action, state: IncidentState | None, lacking: Mapping[str, Lack]) -> Action | None:
         """What becomes of the row, as its incident and the rails stand now, instead of being sent."""
         now = self._ports.clock.now()
-        settings = self._ports.settings
+        settings = self._ports.tightened
         responder = self._ports.responders[action.responder]
+        if action.revoked:
+            return action.to(State.WITHDRAWN, now, cancelled=True, detail=action.revoked)
         lost = lost_reason(action, state, responder) if state else ""
         if lost:
             return action.to(State.WITHDRAWN, now, detail=lost)
+        lacks_it = without(action, lacking, self._ports)
+        if lacks_it and lacks_it.state.final:
+            return lacks_it
+        released, comes_first = standing(self._ports, action) if responder.contains else (None, False)
         ruling = rule(
             action,
             respond=settings.respond,
@@ -143,8 +181,15 @@ class Dispatch:
             now=now,
             max_age=settings.MAX_AGE_TO_CONTAIN,
             contains=responder.contains,
+            people=Ordered(held(self._ports), released, self._ports.gives_back(action)),
         )
-        return None if isinstance(ruling, Go) else stopped(action, ruling, now)
+        if not isinstance(ruling, Go):
+            return stopped(action, ruling, now, settings.APPROVAL_EXPIRES)
+        if lacks_it:
+            return lacks_it
+        waits = "a release that a person ordered comes first" if comes_first else ""
+        waits = clear_the_way(self._ports, action) if self._ports.gives_back(action) else waits
+        return action.to(State.PLANNED, now, due=now + RETRY, detail=waits) if waits else None
 
     def _refreshed(self, entry: Entry[Action]) -> Entry[Action] | None:
         """The row with details of its device that are fresh enough for the rails; None if it must wait for them."""
@@ -162,27 +207,26 @@ class Dispatch:
             log.warning("device %s cannot be read: %s", action.device, error)
             machine = None
         except Transient as error:
-            wait = timedelta(seconds=error.retry_after) if error.retry_after else RETRY
-            self._ports.ledger.move(entry, action.model_copy(update={"due": now + wait, "detail": str(error)[:300]}))
-            self._ports.queues.send(str(self._lane), action.id, delay=wait.total_seconds())
-            return None
+            if not self._overdue(action, now):
+                self._unrefreshed(entry, error, now)
+                return None
+            log.warning("device %s could not be read in time: %s", action.device, error)
+            machine = None
         return self._ports.ledger.move(entry, action.model_copy(update={"facts": machine, "facts_at": now}))
 
-    def _follows(self, action: Action) -> bool:
-        """Whether the row has to wait: per device containment goes before collection, though not for ever."""
-        now = self._ports.clock.now()
-        if self._ports.responders[action.responder].contains or now - action.created > self._patience:
-            return False
-        for other in self._ports.ledger.open_actions(action.incident):
-            sibling = other.value
-            responder = self._ports.responders.get(sibling.responder)
-            if sibling.target == action.target and responder and responder.contains and not sibling.state.settled:
-                return True
-        return False
+    def _overdue(self, action: Action, now: datetime) -> bool:
+        """Whether a person has to decide, whatever the device's details would say: they were waited for too long."""
+        settings = self._ports.tightened
+        ruling = rule(
+            action, respond=True, protected=settings.PROTECTED, now=now, max_age=settings.MAX_AGE_TO_CONTAIN, later=True
+        )
+        return not isinstance(ruling, Go)
 
-    @property
-    def _patience(self) -> timedelta:
-        return self._ports.settings.COLLECT_PATIENCE
+    def _unrefreshed(self, entry: Entry[Action], error: Transient, now: datetime) -> None:
+        """The details cannot be had now: the row is looked at again when they may."""
+        wait = timedelta(seconds=error.retry_after) if error.retry_after else RETRY
+        self._ports.ledger.move(entry, entry.value.model_copy(update={"due": now + wait, "detail": str(error)[:300]}))
+        self._ports.queues.send(str(self._lane), entry.value.id, delay=wait.total_seconds())
 
     def _settle(self, entry: Entry[Action], to: Action) -> None:
         if settle(self._ports, entry, to):

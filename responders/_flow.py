@@ -15,12 +15,17 @@ from responders._archive import Archive
 from responders._assess import Assess
 from responders._dispatch import Dispatch
 from responders._follow import Follow
+from responders._health import FOLLOW, HOUSEKEEPING, WATCH, beat, look_at_follow, look_at_work
 from responders._housekeeping import Housekeeping
 from responders._interface import Lane
 from responders._notify import Notify
-from responders._ports import COLLECT, INCIDENTS, NOTIFY
+from responders._orders import Orders
+from responders._ports import COLLECT, INCIDENTS, NOTIFY, REPORT
+from responders._readiness import examine_in_quiet
+from responders._refusal import Asked, Service
+from responders._refusals import refusal_of, told
 from responders._watch import Watch
-from shared.errors import Denied, Rejected, Transient
+from shared.errors import Denied, Rejected, Throttled, Transient
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,12 +54,17 @@ class Flow:
             Watch(self._ports).run(self._stop())
         except (Transient, Rejected) as error:
             lasting = timedelta(0) if isinstance(error, Denied) else self._ports.settings.WATCH_ALARM
-            trouble(self._ports, "watch", f"incidents cannot be read: {error}", lasting=lasting)
+            row = refusal_of(error, Service.GRAPH, Asked.LIST, permissions=("SecurityIncident.ReadWrite.All",))
+            said = f"incidents cannot be read: {told(row, error)}; {row.todo}"
+            trouble(self._ports, "watch", said, lasting=lasting)
         else:
             over(self._ports, "watch")
+        if beat(self._ports, WATCH):
+            look_at_follow(self._ports)
 
     def assess(self, incident: str) -> None:
-        """Queue: assess an incident, and make the first attempt to contain right here."""
+        """Queue: assess an incident, and make the first attempt to contain right here, both within one call's time."""
+        stop = self._stop()
         try:
             worked = Assess(self._ports).run(incident)
         except Transient as error:
@@ -62,11 +72,24 @@ class Flow:
             log.warning("incident %s has to wait %.0f s: %s", incident, wait, error)
             self._ports.ledger.remind(incident, self._ports.clock.now() + timedelta(seconds=wait))
             self._ports.queues.send(INCIDENTS, incident, delay=wait)
+            self._unassessed(incident, error)
             return
         if worked:
-            self.contain()
+            over(self._ports, f"incident {incident}")
+            Dispatch(self._ports, Lane.CONTAIN).run(stop)
             self._ports.queues.send(COLLECT, incident)
         self._ports.queues.send(NOTIFY, incident)
+
+    def _unassessed(self, incident: str, error: Transient) -> None:
+        """Have people told of an incident that nobody could assess for too long; a budget that is used up is no such
+        trouble.
+        """
+        entry = self._ports.ledger.incident(incident)
+        since = entry.value.seen_at if entry else self._ports.clock.now()
+        if isinstance(error, Throttled) or self._ports.clock.now() - since < self._ports.settings.WATCH_ALARM:
+            return
+        text = f"incident {incident} cannot be assessed: {error}; until it can be, look at it in the Defender portal"
+        trouble(self._ports, f"incident {incident}", text)
 
     def contain(self) -> None:
         """Queue: send the containment that is due."""
@@ -78,16 +101,39 @@ class Flow:
 
     def follow(self) -> None:
         """Timer: settle what Defender finished, nudge what is overdue."""
-        Follow(self._ports).run()
+        Follow(self._ports).run(self._stop())
+        if beat(self._ports, FOLLOW):
+            look_at_work(self._ports)
+            examine_in_quiet(self._ports)
 
     def archive(self) -> None:
         """Queue: bring what is finished into the evidence store."""
         Archive(self._ports).run(self._stop())
 
+    def report(self, incident: str) -> None:
+        """Queue: build or refresh an incident's report."""
+        from responders._report.job import Reporting  # noqa: PLC0415 - costs Jinja2; indexing is free of it
+
+        try:
+            Reporting(self._ports, self._ports.clock.now() + self._ports.settings.TIME_BUDGET / 2).run(incident)
+        except Transient as error:
+            wait = error.retry_after or _SOON
+            log.warning("the report of incident %s has to wait %.0f s: %s", incident, wait, error)
+            self._ports.queues.send(REPORT, incident, delay=wait)
+        except Rejected as error:
+            trouble(self._ports, "report", f"the report of incident {incident} cannot be kept: {error}")
+        else:
+            over(self._ports, "report")
+
     def notify(self, incident: str) -> None:
         """Queue: tell people."""
         Notify(self._ports).run(incident)
 
+    def order(self, text: str) -> None:
+        """Queue: carry out what a person asks."""
+        Orders(self._ports).take(text)
+
     def housekeeping(self) -> None:
         """Timer: the hourly round."""
         Housekeeping(self._ports).run(self._stop())
+        beat(self._ports, HOUSEKEEPING)

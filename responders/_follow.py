@@ -6,25 +6,34 @@ for singly and rarely. A row that cannot be settled now is left to the next tick
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from responders._alarms import tell_alarms, trouble
+from responders._alarms import over, tell_alarms, trouble
 from responders._containment import JOINED_LOOK, settle
+from responders._fallback import fall_back
 from responders._interface import adopted
-from responders._nudges import tell
+from responders._leftovers import tidy
+from responders._letters import bury
+from responders._nudges import tell, tell_away
 from responders._ports import ARCHIVE, INCIDENTS, QUEUES
-from responders._settling import YOUNG, accepted, ended, looked, progressed
-from shared.clients.interface import ACTIONS_PAGE, ActionQuery
-from shared.errors import NotFound, Rejected, Throttled, Transient
+from responders._refusal import Asked, Service
+from responders._refusals import TABLE, refusal_of, told
+from responders._releasing import call_off
+from responders._sessions import overdue, taken_back
+from responders._settling import YOUNG, accepted, ended, looked, overtaken, parked, progressed
+from responders._waiting import tend
+from shared.clients.interface import ActionQuery
+from shared.errors import NotFound, OutcomeUnknown, Rejected, Throttled, Transient
 from shared.models.action import State, target_of
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from responders._ledger import Entry
+    from responders._entries import Entry
     from responders._ports import Ports
     from shared.models.action import Action
     from shared.models.device import MachineAction
@@ -38,6 +47,17 @@ _POISON_HIDDEN = 30.0
 log = logging.getLogger(__name__)
 
 
+@contextlib.contextmanager
+def _left_to_the_next(entry: Entry[Action]) -> Iterator[None]:
+    """What cannot be settled now is left to the next tick, and stops no other. A budget that is used up does."""
+    try:
+        yield
+    except Throttled:
+        raise
+    except (Transient, Rejected) as error:
+        log.warning("action %s cannot be looked at now: %s", entry.value.id, error)
+
+
 class Follow:
     """The settling side of the flow."""
 
@@ -45,52 +65,95 @@ class Follow:
         """Everything outside comes with `ports`."""
         self._ports = ports
 
-    def run(self) -> None:
-        """One tick."""
+    def run(self, stop: datetime) -> None:
+        """One tick, until `stop` at the latest: what nobody looked at by then is due at the next."""
         now = self._ports.clock.now()
         rows = self._ports.ledger.due(now)
         self._nudge(rows, now)
         self._drain_poison()
         tell_alarms(self._ports)
-        unsure = [
-            entry for entry in self._ports.ledger.open_actions() if entry.value.state in {State.UNKNOWN, State.SENDING}
-        ]
-        running = [entry for entry in rows if entry.value.state is State.ACCEPTED]
-        self._settle([entry for entry in running if not entry.value.joined], unsure, now)
+        mine = self._ports.responders
+        open_rows = [entry for entry in self._ports.ledger.open_actions() if entry.value.responder in mine]
+        tend(self._ports, open_rows, now)
+        tidy(self._ports, open_rows)
+        unsure = [entry for entry in open_rows if entry.value.state in {State.UNKNOWN, State.SENDING}]
+        running = [entry for entry in rows if entry.value.state is State.ACCEPTED and entry.value.responder in mine]
+        self._settle([entry for entry in running if not entry.value.joined], unsure, now, stop)
         for entry in running:
             if entry.value.joined:
-                self._joined(entry, now)
+                with _left_to_the_next(entry):
+                    self._joined(entry, now)
 
-    def _settle(self, running: Sequence[Entry[Action]], unsure: Sequence[Entry[Action]], now: datetime) -> None:
+    def _settle(
+        self, running: Sequence[Entry[Action]], unsure: Sequence[Entry[Action]], now: datetime, stop: datetime
+    ) -> None:
         young = [entry for entry in running if now - (entry.value.accepted_at or now) < YOUNG]
-        try:
-            listed = self._listing([*young, *unsure]) if young or unsure else {}
-        except (Transient, Rejected) as error:
-            log.warning("the machine actions cannot be listed now: %s", error)
-            listed = {}
+        listed = self._known([*young, *unsure]) if young or unsure else {}
         for entry in unsure:
-            self._adopt(entry, listed, now)
+            with _left_to_the_next(entry):
+                self._adopt(entry, listed, now)
         for entry in running:
-            seen = listed.get(entry.value.machine_action)
-            if seen is None and not self._one_by_one(entry, now):
-                continue
+            if self._ports.clock.now() >= stop:
+                log.warning("the time of this tick is over; what is left is looked at in the next")
+                return
             try:
-                self._progress(entry, seen or self._ports.devices.action(entry.value.machine_action), now)
-            except NotFound:
-                self._vanished(entry, now)
+                with _left_to_the_next(entry):
+                    self._look(entry, listed, now)
             except Throttled:
                 return
-            except (Transient, Rejected) as error:
-                log.warning("action %s cannot be looked at now: %s", entry.value.id, error)
+
+    def _look(self, entry: Entry[Action], listed: Mapping[str, MachineAction], now: datetime) -> None:
+        seen = listed.get(entry.value.machine_action)
+        if seen is None and not self._one_by_one(entry, now):
+            return
+        ahead = self._ahead(entry.value, seen, listed) if seen else None
+        if seen and ahead:
+            self._overtaken(entry, seen, ahead, now)
+            return
+        try:
+            self._progress(entry, seen or self._ports.devices.action(entry.value.machine_action), now)
+        except NotFound:
+            self._vanished(entry, now)
+
+    def _ahead(self, action: Action, seen: MachineAction, listed: Mapping[str, MachineAction]) -> MachineAction | None:
+        """Somebody else's containment of the device behind which ours waits."""
+        responder = self._ports.responders[action.responder]
+        able = responder.contains and self._ports.settings.respond
+        return parked(action, seen, listed.values(), responder.kinds) if able else None
+
+    def _overtaken(self, entry: Entry[Action], seen: MachineAction, ahead: MachineAction, now: datetime) -> None:
+        if seen.status == "cancelled":
+            self._write(entry, overtaken(entry.value, ahead, now))
+        else:
+            comment = f"Somebody else did the same. {self._ports.marker(entry.value.id, 'cancel')}"
+            log.info("action %s waits behind another: %s", entry.value.id, call_off(self._ports, entry, comment))
+
+    def _known(self, entries: Sequence[Entry[Action]]) -> Mapping[str, MachineAction]:
+        """The listing; nothing where it cannot be had now. Where it is refused, people are told: until it is not, what
+        was sent is followed one by one at best, and lost answers are not found.
+        """
+        try:
+            listed = self._listing(entries)
+        except Transient as error:
+            log.warning("the machine actions cannot be listed now: %s", error)
+            return {}
+        except Rejected as error:
+            row = refusal_of(error, Service.DEFENDER, Asked.LIST, permissions=("Machine.Read.All",))
+            trouble(self._ports, "follow", f"machine actions cannot be listed: {told(row, error)}; {row.todo}")
+            return {}
+        over(self._ports, "follow")
+        return listed
 
     def _listing(self, entries: Sequence[Entry[Action]]) -> Mapping[str, MachineAction]:
         """Every machine action since the oldest of these began, by id."""
         since = min(entry.value.accepted_at or entry.value.since for entry in entries) - MARGIN
         found: dict[str, MachineAction] = {}
-        for page in range(_PAGES):
-            rows = self._ports.devices.actions(ActionQuery(since=since), page * ACTIONS_PAGE)
-            found |= {row.id: row for row in rows}
-            if len(rows) < ACTIONS_PAGE:
+        following = ""
+        for _ in range(_PAGES):
+            page = self._ports.devices.actions(ActionQuery(since=since), following)
+            found |= {row.id: row for row in page.actions}
+            following = page.next
+            if not following:
                 break
         return found
 
@@ -109,11 +172,29 @@ class Follow:
             self._write(entry, accepted(action, mine, now, foreign=False))
 
     def _progress(self, entry: Entry[Action], seen: MachineAction, now: datetime) -> None:
-        to = progressed(entry.value, seen, self._ports.responders[entry.value.responder], now)
-        if to.state is entry.value.state:
+        responder = self._ports.responders[entry.value.responder]
+        to = progressed(entry.value, seen, responder, now, self._ports.settings.AWAY_REISSUES)
+        patience = self._ports.settings.LIVE_RESPONSE_PATIENCE
+        if seen.status == "pending" and overdue(entry.value, responder.api, now, patience):
+            self._take_back(entry, now)
+        elif to.state is entry.value.state:
             self._look_later(entry, to)
+            if to.away and not entry.value.away:
+                tell_away(self._ports, to)
         else:
             self._write(entry, to)
+
+    def _take_back(self, entry: Entry[Action], now: datetime) -> None:
+        """Cancel a session of ours that waits for a device that is away: 26 of them block a whole tenant."""
+        settings, action = self._ports.settings, entry.value
+        why = f"Bulkhead: the device was away for too long. {self._ports.marker(action.id, 'cancel')}"
+        try:
+            self._ports.devices.cancel(action.machine_action, why)
+        except (OutcomeUnknown, Rejected) as error:
+            log.warning("the session of action %s cannot be cancelled now: %s", action.id, error)
+            self._look_later(entry, looked(action, now, away=True))
+            return
+        self._write(entry, taken_back(action, now, settings.LIVE_RESPONSE_PATIENCE, settings.AWAY_REISSUES))
 
     def _vanished(self, entry: Entry[Action], now: datetime) -> None:
         """Defender does not know an action that it accepted. Just after the 201 that means nothing."""
@@ -121,7 +202,7 @@ class Follow:
         if now - (action.accepted_at or now) < max(MARGIN, self._ports.settings.ACTION_VISIBILITY * 2):
             self._look_later(entry, looked(action, now))
         else:
-            self._write(entry, ended(action, "Defender no longer knows the action", now))
+            self._write(entry, ended(action, TABLE[Service.DEFENDER, "action-gone"], now))
 
     def _joined(self, entry: Entry[Action], now: datetime) -> None:
         """An action that waits for another incident's isolation of its device shares that one's end."""
@@ -146,7 +227,10 @@ class Follow:
             log.info("action %s was moved by another worker", to.id)
 
     def _write(self, entry: Entry[Action], to: Action) -> None:
-        if settle(self._ports, entry, to):
+        planned = fall_back(self._ports, entry, to)
+        if planned:
+            tell(self._ports, planned)
+        if planned or settle(self._ports, entry, to):
             tell(self._ports, to)
 
     def _nudge(self, rows: Sequence[Entry[Action]], now: datetime) -> None:
@@ -156,7 +240,8 @@ class Follow:
         for entry in rows:
             action = entry.value
             responder = self._ports.responders.get(action.responder)
-            if responder is None or action.due is None or action.due > late:
+            waits = now if action.head_start and not action.attempt else late
+            if responder is None or action.due is None or action.due > waits:
                 continue
             if action.state in {State.PLANNED, State.SENDING, State.UNKNOWN}:
                 queues.add(str(responder.lane))
@@ -173,7 +258,5 @@ class Follow:
         for queue in QUEUES:
             poison = f"{queue}-poison"
             for message in self._ports.queues.receive(poison, hidden_for=_POISON_HIDDEN):
-                self._ports.ledger.bury(queue, message.id, message.text)
-                kind = f"dead letter {queue} {message.id}"
-                trouble(self._ports, kind, "a message could not be handled; it is kept in the ledger")
+                bury(self._ports, queue, message)
                 self._ports.queues.delete(poison, message)

@@ -14,8 +14,20 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from responders._governor import Governor
-    from shared.clients.interface import ActionQuery, Devices, IncidentPage, Incidents
-    from shared.models.device import Machine, MachineAction
+    from shared.clients.interface import (
+        ActionPage,
+        ActionQuery,
+        CountPage,
+        Devices,
+        FileVerdict,
+        Hunting,
+        HuntingRows,
+        IncidentPage,
+        Incidents,
+        Reputation,
+    )
+    from shared.models.command import Command
+    from shared.models.device import LibraryFile, Machine, MachineAction
 
 T = TypeVar("T")
 FOR_WATCHING = 20
@@ -50,9 +62,9 @@ class GovernedIncidents(_Governed):
         """See `Incidents.changed`."""
         return self._read("incidents", lambda: self._inner.changed(since, until, following=following))
 
-    def get(self, incident: str) -> Mapping[str, object]:
+    def get(self, incident: str, *, alerts: bool = False) -> Mapping[str, object]:
         """See `Incidents.get`."""
-        return self._read("incidents", lambda: self._inner.get(incident), FOR_WATCHING)
+        return self._read("incidents", lambda: self._inner.get(incident, alerts=alerts), FOR_WATCHING)
 
     def set_tags(self, incident: str, tags: Sequence[str]) -> None:
         """See `Incidents.set_tags`."""
@@ -61,6 +73,32 @@ class GovernedIncidents(_Governed):
     def comment(self, incident: str, text: str) -> None:
         """See `Incidents.comment`."""
         self._read("incidents", lambda: self._inner.comment(incident, text), FOR_WATCHING)
+
+
+class GovernedHunting(_Governed):
+    """`Hunting` within the budget `hunting`."""
+
+    def __init__(self, inner: Hunting, governor: Governor) -> None:
+        """`inner` makes the calls."""
+        super().__init__(governor)
+        self._inner = inner
+
+    def run(self, query: str, since: datetime, until: datetime) -> HuntingRows:
+        """See `Hunting.run`."""
+        return self._read("hunting", lambda: self._inner.run(query, since, until))
+
+
+class GovernedReputation(_Governed):
+    """`Reputation` within the budget `virustotal`."""
+
+    def __init__(self, inner: Reputation, governor: Governor) -> None:
+        """`inner` makes the calls."""
+        super().__init__(governor)
+        self._inner = inner
+
+    def file(self, digest: str) -> FileVerdict | None:
+        """See `Reputation.file`."""
+        return self._read("virustotal", lambda: self._inner.file(digest))
 
 
 class GovernedDevices(_Governed):
@@ -75,13 +113,17 @@ class GovernedDevices(_Governed):
         """See `Devices.machine`."""
         return self._read("machines", lambda: self._inner.machine(device))
 
-    def onboarded(self, skip: int = 0) -> int:
-        """See `Devices.onboarded`."""
-        return self._read("machines", lambda: self._inner.onboarded(skip))
+    def named(self, name: str) -> Sequence[Machine]:
+        """See `Devices.named`."""
+        return self._read("machines", lambda: self._inner.named(name))
 
-    def actions(self, query: ActionQuery, skip: int = 0) -> Sequence[MachineAction]:
+    def onboarded(self, following: str = "") -> CountPage:
+        """See `Devices.onboarded`."""
+        return self._read("machines", lambda: self._inner.onboarded(following))
+
+    def actions(self, query: ActionQuery, following: str = "") -> ActionPage:
         """See `Devices.actions`."""
-        return self._read("machine_actions", lambda: self._inner.actions(query, skip))
+        return self._read("machine_actions", lambda: self._inner.actions(query, following))
 
     def action(self, action: str) -> MachineAction:
         """See `Devices.action`."""
@@ -91,14 +133,54 @@ class GovernedDevices(_Governed):
         """See `Devices.package_link`."""
         return self._read("package_uri", lambda: self._inner.package_link(action))
 
-    def isolate(self, device: str, comment: str) -> MachineAction:
+    def isolate(self, device: str, comment: str, *, selective: bool = False) -> MachineAction:
         """See `Devices.isolate`."""
-        return self._heed("isolate", lambda: self._inner.isolate(device, comment))
+        return self._heed("isolate", lambda: self._inner.isolate(device, comment, selective=selective))
 
     def release(self, device: str, comment: str) -> MachineAction:
         """See `Devices.release`."""
         return self._heed("isolate", lambda: self._inner.release(device, comment))
 
+    def restrict(self, device: str, comment: str) -> MachineAction:
+        """See `Devices.restrict`."""
+        return self._heed("actions", lambda: self._inner.restrict(device, comment))
+
+    def unrestrict(self, device: str, comment: str) -> MachineAction:
+        """See `Devices.unrestrict`."""
+        return self._heed("actions", lambda: self._inner.unrestrict(device, comment))
+
+    def scan(self, device: str, comment: str, *, full: bool = False) -> MachineAction:
+        """See `Devices.scan`."""
+        return self._heed("actions", lambda: self._inner.scan(device, comment, full=full))
+
+    def stop_quarantine(self, device: str, comment: str, sha1: str) -> MachineAction:
+        """See `Devices.stop_quarantine`."""
+        return self._heed("actions", lambda: self._inner.stop_quarantine(device, comment, sha1))
+
     def collect_package(self, device: str, comment: str) -> MachineAction:
         """See `Devices.collect_package`."""
         return self._heed("collect", lambda: self._inner.collect_package(device, comment))
+
+    def live_response(self, device: str, commands: Sequence[Command], comment: str) -> MachineAction:
+        """See `Devices.live_response`."""
+        return self._heed("live_response", lambda: self._inner.live_response(device, commands, comment))
+
+    def result_link(self, action: str, index: int) -> str:
+        """See `Devices.result_link`."""
+        return self._read("live_response_result", lambda: self._inner.result_link(action, index))
+
+    def library(self) -> Sequence[LibraryFile]:
+        """See `Devices.library`."""
+        return self._read("library", self._inner.library)
+
+    def upload(self, name: str, content: bytes, description: str) -> None:
+        """See `Devices.upload`."""
+        self._read("library", lambda: self._inner.upload(name, content, description))
+
+    def remove(self, name: str) -> None:
+        """See `Devices.remove`."""
+        self._read("library", lambda: self._inner.remove(name))
+
+    def cancel(self, action: str, comment: str) -> MachineAction:
+        """See `Devices.cancel`."""
+        return self._read("actions", lambda: self._inner.cancel(action, comment))

@@ -7,18 +7,23 @@ window of the service's own sees more calls than documented, whatever the worker
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
+from pydantic import ValidationError
 
-from shared.errors import Throttled
+from shared.clients.interface import LONGEST_WAIT
+from shared.errors import Rejected, Throttled, Transient
+from shared.models.action import Kept
 from shared.storage.interface import Conflict, Insert, Replace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shared.config import Settings
-    from shared.storage.interface import Clock, Rows
+    from shared.storage.interface import Clock, Row, Rows
 
 LEASE = 10.0
 """Seconds within which a leased call must begin."""
@@ -26,19 +31,15 @@ LEASE = 10.0
 SLACK = LEASE + 1.0
 """Seconds by which every window is longer than documented: the life of a lease and the clock's resolution."""
 
-LONGEST_WAIT = 3600.0
-"""Seconds for which a Retry-After is believed at the most; the longest documented window is an hour."""
-
 PARTITION = "budget"
 _CONFLICTS = 8
 
 
-class _Book(BaseModel):
+class _Book(Kept):
     """The calls leased within the longest window, in milliseconds since the epoch, oldest first; nothing at all before
     `blocked`; `wake` is when a worker that found the budget empty has already asked to be woken.
     """
 
-    v: int = 1
     calls: tuple[int, ...] = ()
     blocked: int = 0
     wake: int = 0
@@ -51,6 +52,16 @@ class Lease:
     granted: int
     until: datetime
     again: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an API's budget stands: for each of its limits the calls left, the limit, and its window in seconds;
+    `blocked` is until when the service asked to be left alone, if it did.
+    """
+
+    windows: tuple[tuple[int, int, int], ...]
+    blocked: datetime | None = None
 
 
 class Governor:
@@ -67,20 +78,15 @@ class Governor:
         keep changing the book.
         """
         for _ in range(_CONFLICTS):
-            row = self._rows.get(PARTITION, api)
-            book = _Book.model_validate_json(row.text) if row else _Book()
+            row, book = self._book(api)
             now = _millis(self._clock.now())
             limits = tuple((max(1, limit - leaving), window) for limit, window in self._settings.rate(api))
             granted, again, calls = _grant(book, now, wanted, limits)
             lease = Lease(granted, _moment(now + int(LEASE * 1000)), _moment(again))
             if not granted:
                 return lease
-            changed = book.model_copy(update={"calls": calls}).model_dump_json()
-            try:
-                self._rows.commit(PARTITION, [Replace(api, changed, row.etag) if row else Insert(api, changed)])
-            except Conflict:
-                continue
-            return lease
+            if self._written(api, row, book.model_copy(update={"calls": calls})):
+                return lease
         raise Throttled(f"the budget of {api} is contended", 1.0)
 
     def spend(self, api: str, leaving: int = 0) -> None:
@@ -99,6 +105,15 @@ class Governor:
         self._mark(api, "blocked", _millis(until))
         return until
 
+    def standing(self, api: str) -> Standing:
+        """How the budget of `api` stands, for people to see: reads, and leases nothing. Raises Throttled."""
+        (_, book), now = self._book(api), _millis(self._clock.now())
+        windows = []
+        for limit, seconds in self._settings.rate(api):
+            spent = sum(call > now - seconds * 1000 - int(SLACK * 1000) for call in book.calls)
+            windows.append((max(0, limit - spent), limit, seconds))
+        return Standing(tuple(windows), _moment(book.blocked) if book.blocked > now else None)
+
     def ask_to_wake(self, api: str, at: datetime) -> bool:
         """Whether the caller is the one who should have somebody woken at `at`; False where that is arranged."""
         return self._mark(api, "wake", _millis(at))
@@ -106,19 +121,47 @@ class Governor:
     def _mark(self, api: str, field: str, value: int) -> bool:
         """Move a time of the book forward; False where it stands as far already."""
         for _ in range(_CONFLICTS):
-            row = self._rows.get(PARTITION, api)
-            book = _Book.model_validate_json(row.text) if row else _Book()
+            row, book = self._book(api)
             now = _millis(self._clock.now())
             stands = getattr(book, field)
             if stands >= value or (field == "wake" and stands > now):
                 return False
-            changed = book.model_copy(update={field: value}).model_dump_json()
-            try:
-                self._rows.commit(PARTITION, [Replace(api, changed, row.etag) if row else Insert(api, changed)])
-            except Conflict:
-                continue
-            return True
+            if self._written(api, row, book.model_copy(update={field: value})):
+                return True
         return False
+
+    def _book(self, api: str) -> tuple[Row | None, _Book]:
+        with _storage(api):
+            row = self._rows.get(PARTITION, api)
+        return row, _read(api, row)
+
+    def _written(self, api: str, row: Row | None, book: _Book) -> bool:
+        """Write a book that is still as it was read; whether it was."""
+        text = book.model_dump_json()
+        try:
+            with _storage(api):
+                self._rows.commit(PARTITION, [Replace(api, text, row.etag) if row else Insert(api, text)])
+        except Conflict:
+            return False
+        return True
+
+
+@contextmanager
+def _storage(api: str) -> Iterator[None]:
+    """A refusal of our own storage must not pass for one of the service that was to be called, nor stand in the place
+    of a 429 that is being noted: it passes, as roles and tokens do that are being renewed.
+    """
+    try:
+        yield
+    except Rejected as error:
+        raise Transient(f"the budget of {api} cannot be kept now: {error}") from error
+
+
+def _read(api: str, row: Row | None) -> _Book:
+    try:
+        return _Book.model_validate_json(row.text) if row else _Book()
+    except ValidationError as error:
+        raise Throttled(f"the budget of {api} is kept in a form that this version cannot read", 60.0) from error
 
 
 def _grant(book: _Book, now: int, wanted: int, limits: tuple[tuple[int, int], ...]) -> tuple[int, int, tuple[int, ...]]:

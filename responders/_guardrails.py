@@ -2,7 +2,7 @@
 
 They run when an action is planned and again right before it is sent. What they cannot tell, they do not allow: it waits
 for a person, and says so. A person's approval passes the rails that ask for a person, the caps among them; protection
-and the kill switch it does not pass.
+and the kill switch it does not pass. What gives back what containment took passes them all, where a person orders it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from responders._interface import news_after
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from shared.config import Caps, Protected
     from shared.models.action import Action, Spent
+    from shared.models.asked import Released
     from shared.models.device import Machine
+
+DOMAIN_CONTROLLER = "domain controller"
+HYPER_V_HOST = "Hyper-V host"
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -38,10 +44,11 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A person has to decide. `todo` says what that person can do."""
+    """A person has to decide. `todo` says what that person can do; with `held` it is the end of a hold."""
 
     detail: str
     todo: str
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,17 @@ class Counts:
     fleet: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What people ordered that bears on an action: whose hold stands, in words, and the release of its device. With
+    `gives_back` the action itself undoes a containment.
+    """
+
+    held: str = ""
+    released: Released | None = None
+    gives_back: bool = False
+
+
 def rule(  # noqa: PLR0911 - one rail after the other, in the order in which people should hear of them
     action: Action,
     *,
@@ -78,52 +96,109 @@ def rule(  # noqa: PLR0911 - one rail after the other, in the order in which peo
     max_age: timedelta,
     contains: bool = True,
     later: bool = False,
+    people: Ordered = Ordered(),
 ) -> Ruling:
-    """The rails that concern one device and its incident. What does not contain meets only the kill switch; `later`
-    says that the device's details are still to be read, and that these rails will run again when they are.
+    """The rails that concern one device and its incident. What does not contain meets only the kill switch; what gives
+    back what was contained, by a person's order, not even that. `later` says that the device's details are still to be
+    read, and that these rails will run again when they are.
     """
-    if not respond:
-        return Wait(
-            "RESPONSE_MODE was set to observe before it was sent",
-            "contain the device in the Defender portal, if it is still called for",
-        )
-    if not contains:
+    switched_off = _kill_switch(action, people.held, respond=respond)
+    if people.gives_back and action.approved:
         return Go()
+    if switched_off or not contains:
+        return switched_off or _person(action) or Go()
     machine = action.facts
-    named = _protection(action, machine, protected)
-    if named:
-        return Stop(f"the device is protected ({named})", "decide yourself, and contain it in the Defender portal")
+    never = _never(action, protected, people.released)
+    if never:
+        return never
     if action.approved:
-        return Go()
+        return Go() if machine or later else _unread(action, protected)
+    approve = _approve(action)
     if machine and machine.onboarding not in {"", "onboarded"}:
         return Stop(f"not onboarded to Defender ({machine.onboarding[:40]})", "contain it by other means")
     if machine is None and not later:
         return Wait(
             "its details could not be read from Defender",
-            "look at the device, and contain it in the Defender portal if need be",
+            f"look at the device in the Defender portal; if it should be contained: {approve}",
         )
     role = sensitive_role(action, machine) if machine else ""
     if role:
-        return Wait(
-            f"it looks like a {role}", "make sure that it can be cut off, then contain it in the Defender portal"
-        )
-    if action.doubt:
-        return Wait(action.doubt, "judge the incident, and contain the device in the Defender portal if need be")
+        return Wait(f"it looks like a {role}", f"make sure that it can be cut off, then: {approve}")
+    return _person(action) or _aged(action, now, max_age) or Go()
+
+
+def _aged(action: Action, now: datetime, max_age: timedelta) -> Wait | None:
+    """Whether what happened is too long ago to act alone. What was sent in time, and has been waiting for its device
+    since, is not old.
+    """
     age = now - action.newest_alert if action.newest_alert else None
-    if age is None or age > max_age:
-        old = f"{int(age / HOUR)} h old" if age else "of unknown age"
+    if action.timeouts or (age is not None and age <= max_age):
+        return None
+    old = f"{int(age / HOUR)} h old" if age else "of unknown age"
+    return Wait(
+        f"the newest alert is {old}",
+        f"see whether it still matters; if the device should be contained: {_approve(action)}",
+    )
+
+
+def _person(action: Action) -> Wait | None:
+    """Whether the policy leaves it to a person who has not spoken yet: by a doubt, or since its rule says so."""
+    if action.approved:
+        return None
+    if action.doubt:
+        return Wait(action.doubt, f"judge the incident; if it should be done: {_approve(action)}")
+    if action.approval is not None:
+        return Wait(f"the rule {action.rule} asks for approval", f"if it should be done: {_approve(action)}")
+    return None
+
+
+def _kill_switch(action: Action, held: str, *, respond: bool) -> Wait | None:
+    """The mode, and the hold: whatever stops everything, and says which of both it was."""
+    if not respond:
         return Wait(
-            f"the newest alert is {old}",
-            "see whether it still matters, and contain the device in the Defender portal if need be",
+            "RESPONSE_MODE was set to observe before it was sent",
+            f"if it is still called for, set RESPONSE_MODE to respond, then: {_approve(action)}",
         )
-    return Go()
+    if held:
+        return Wait(f"everything is held {held}", "nothing: it goes on by itself after: bulkhead resume", held=True)
+    return None
 
 
-def rule_caps(counts: Counts, caps: Caps, now: datetime) -> Ruling:
-    """The rails that concern how much is done in all."""
+def _never(action: Action, protected: Protected, released: Released | None) -> Stop | None:
+    """What no approval passes: the protection of the device, and its release, unless the approval is the newer wish."""
+    named = _protection(action, action.facts, protected)
+    if named:
+        return Stop(f"the device is protected ({named})", "decide yourself, and contain it in the Defender portal")
+    if released and not news_after(action, released.since):
+        return Stop(
+            f"released by order of {released.by}, and no alert was created since",
+            f"nothing, unless it should be contained after all; then: bulkhead isolate {action.device}",
+        )
+    return None
+
+
+def _unread(action: Action, protected: Protected) -> Ruling:
+    """A device that a person wants contained, and of which Defender says nothing: it may have a protected tag, or a
+    protected name where nobody told its name (then it is called by the start of its id).
+    """
+    nameless = action.device.startswith(action.device_name)
+    if not (protected.tags or protected.groups or (nameless and protected.names)):
+        return Go()
+    return Wait(
+        "its details could not be read from Defender, so nobody can tell whether it is protected",
+        "look at the device, and contain it in the Defender portal if need be",
+    )
+
+
+def _approve(action: Action) -> str:
+    return f"bulkhead approve {action.incident} {action.label}"
+
+
+def rule_caps(counts: Counts, caps: Caps, now: datetime, incident: str = "INCIDENT") -> Ruling:
+    """The rails that concern how much is done in all; `incident` is whose action it is, for the words."""
     hour = sum(spent.at > now - HOUR for spent in counts.sent)
     day = sum(spent.at > now - DAY for spent in counts.sent)
-    todo = "look whether so many devices are really attacked, and contain them in the Defender portal"
+    todo = f"look whether so many devices are really attacked; if so: bulkhead approve {incident}"
     for name, used, limit in (
         ("per incident", counts.incident, caps.per_incident),
         ("per hour", hour, caps.per_hour),
@@ -145,7 +220,7 @@ def _protection(action: Action, machine: Machine | None, protected: Protected) -
     """Which protection covers the device; empty where none does. Where Defender cannot be read, the evidence's own tags
     have to do.
     """
-    if _match((action.device,), protected.ids):
+    if _match((action.device, *((machine.entra_id,) if machine else ())), protected.ids):
         return "by id"
     if any(_is_named(name, protected.names) for name in (action.device_name, machine.name if machine else "")):
         return "by name"
@@ -176,10 +251,14 @@ def sensitive_role(action: Action, machine: Machine) -> str:
     """What the device seems to be, by tags, roles and name, that many others depend on; empty where nothing says so."""
     # a device without a name is called by the start of its id, and that says nothing
     names = [name for name in (machine.name, action.device_name) if not action.device.startswith(name)]
+    return next(iter(sensitive_roles((*machine.tags, *machine.hints, *action.hints), names)), "")
+
+
+def sensitive_roles(hints: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Every such role of a device with these tags and roles, and with these names."""
     labels = [name.partition(".")[0] for name in names]
-    hints = (*machine.tags, *machine.hints, *action.hints)
-    if any(map(_CONTROLLER.search, hints)) or any(map(_CONTROLLER_NAME.search, labels)):
-        return "domain controller"
-    if any(map(_HYPERVISOR.search, hints)) or any(map(_HYPERVISOR_NAME.search, labels)):
-        return "Hyper-V host"
-    return ""
+    found = (
+        (DOMAIN_CONTROLLER, any(map(_CONTROLLER.search, hints)) or any(map(_CONTROLLER_NAME.search, labels))),
+        (HYPER_V_HOST, any(map(_HYPERVISOR.search, hints)) or any(map(_HYPERVISOR_NAME.search, labels))),
+    )
+    return tuple(role for role, said in found if said)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from responders._interface import newest
+from responders._alarms import over, trouble
+from responders._interface import GIVING_BACK, containment, newest
+from responders._leftovers import tidy
+from responders._readiness import examine
+from responders._reverify import reverify
+from responders._shelf import look_where_used
 from responders._tenant import fleet_size
 from responders._watch import Watch
 from shared.clients.interface import ActionQuery
@@ -16,9 +22,12 @@ from shared.storage.interface import Conflict
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from responders._ledger import Entry
+    from responders._entries import Entry
     from responders._ports import Ports
     from shared.models.action import Slot
+
+PATIENCE = timedelta(minutes=50)
+"""How long an update may leave rows that only its newer version can read."""
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +41,24 @@ class Housekeeping:
 
     def run(self, stop: datetime) -> None:
         """One round; a part that cannot be done now is left to the next one, and stops no other."""
-        self._close()
-        for part in (self._sweep, self._fleet, self._reconcile):
+        parts = (
+            self._close,
+            self._sweep,
+            self._fleet,
+            self._reconcile,
+            self._unreadable,
+            self._library,
+            self._reverify,
+            self._examine,
+        )
+        for part in parts:
             try:
                 part(stop)
             except (Transient, Rejected) as error:
                 log.warning("housekeeping: %s", error)
+
+    def _reverify(self, stop: datetime) -> None:
+        reverify(self._ports, stop)
 
     def _sweep(self, stop: datetime) -> None:
         Watch(self._ports).sweep(stop)
@@ -47,10 +68,18 @@ class Housekeeping:
         if self._ports.settings.respond:
             fleet_size(self._ports)
 
-    def _close(self) -> None:
+    def _library(self, stop: datetime) -> None:
+        """Notice what somebody did to the files that would run on devices."""
+        del stop
+        look_where_used(self._ports)
+
+    def _close(self, stop: datetime) -> None:
         """Move actions that have been final for long enough out of the open partition."""
+        del stop
         until = self._ports.clock.now() - self._ports.settings.CLOSE_AFTER
-        for entry in self._ports.ledger.open_actions():
+        rows = self._ports.ledger.open_actions()
+        tidy(self._ports, rows)
+        for entry in rows:
             finished = entry.value.finished_at
             if entry.value.state.final and finished and finished <= until:
                 try:
@@ -58,20 +87,37 @@ class Housekeeping:
                 except Conflict:
                     log.info("action %s changed while it was closed", entry.value.id)
 
+    def _unreadable(self, stop: datetime) -> None:
+        """Rows of a newer form are for the newer version, which should be everywhere within the hour."""
+        del stop
+        keys = self._ports.ledger.unreadable()
+        if keys:
+            text = f"{len(keys)} rows cannot be read by this version, the first is {keys[0]}: finish the update"
+            trouble(self._ports, "unreadable rows", text, lasting=PATIENCE)
+        else:
+            over(self._ports, "unreadable rows")
+
+    def _examine(self, stop: datetime) -> None:
+        """See whether this deployment has what it needs; `bulkhead doctor` shows it."""
+        if self._ports.clock.now() < stop:
+            examine(self._ports)
+
     def _reconcile(self, stop: datetime) -> None:
         """Let go of devices that somebody else released since we isolated them."""
-        for slot in self._ports.ledger.slots().values():
-            if slot.value.held and self._ports.clock.now() < stop:
-                self._look(slot)
+        pairs = {containment(each): each.kinds for each in self._ports.responders.values() if containment(each)}
+        for what, kinds in pairs.items():
+            for slot in self._ports.ledger.slots(what).values():
+                if slot.value.held and self._ports.clock.now() < stop:
+                    self._look(slot, what, kinds)
 
-    def _look(self, slot: Entry[Slot]) -> None:
+    def _look(self, slot: Entry[Slot], what: str, kinds: tuple[str, ...]) -> None:
         device = slot.value.device
         listed = self._ports.devices.actions(ActionQuery(machines=(device,)))
-        own = [each for each in listed if target_of(each.machine_id) == device]
-        last = newest(own, kinds=("isolate", "unisolate"), status="succeeded")
-        if last and last.kind == "unisolate":
+        own = [each for each in listed.actions if target_of(each.machine_id) == device]
+        last = newest(own, kinds=kinds, status="succeeded")
+        if last and last.kind in GIVING_BACK:
             try:
-                self._ports.ledger.drop_slot(device, slot.etag)
+                self._ports.ledger.drop_slot(device, slot.etag, what)
             except Conflict:
                 return
             log.info("device %s was released by %s; no longer held", device, last.requestor)

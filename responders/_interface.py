@@ -10,13 +10,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime, timedelta
 
-    from shared.clients.interface import Devices
-    from shared.models.action import Action
+    from shared.clients.interface import Devices, Hunting, Incidents
+    from shared.config import Settings
+    from shared.models.action import Action, Artefact
     from shared.models.device import MachineAction
-    from shared.models.plan import Assessment
+    from shared.models.part import Part
 
 
 class Lane(StrEnum):
@@ -28,7 +29,9 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """Nothing stands against sending."""
+    """Nothing stands against sending. `met` says, in words, what is the case and people should hear of."""
+
+    met: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +73,131 @@ Standing = Clear | Ours | Others | Done | Later | Refuse
 """What the device's listed machine actions mean for an action that is about to be sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Harvest:
-    """What a finished action left to be fetched: one object under `name` inside the run's folder."""
+class Desk(Protocol):
+    """What `Responder.gather` works with: one action's run in the evidence store. Names are paths inside its folder; an
+    object that stands there already is verified, not written again. All raise Transient and Rejected.
+    """
 
-    name: str
-    media_type: str
+    @property
+    def devices(self) -> Devices:
+        """Defender's API, for reading."""
+
+    @property
+    def incidents(self) -> Incidents:
+        """The incidents in Graph."""
+
+    @property
+    def hunting(self) -> Hunting:
+        """The tenant's event tables."""
+
+    def query(self, name: str) -> str | None:
+        """The text of a hunting query, shipped or the operator's; None where there is none of this name."""
+
+    def now(self) -> datetime:
+        """The storage's clock."""
+
+    def device_time(self, device: str, defender: datetime | None) -> None:
+        """Tell the custody, once, what the device's own clock showed (RFC 3339 in UTC; anything else is not known), and
+        what Defender's did when that was over.
+        """
+
+    def left(self) -> float:
+        """Seconds until this call has to end by itself; 0.0 when it should return `Again`."""
+
+    def snapshot(self) -> bytes | None:
+        """The incident as it was judged, in JSON with its alerts; None where a person asked apart from any incident."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the operator chose."""
+
+    def receive(self, link: Callable[[], str], most: int) -> bytes:
+        """A small download as it was received, kept nowhere. Raises Incomplete where it has more than `most` bytes."""
+
+    def starts(self, link: Callable[[], str], size: int) -> bytes:
+        """The first bytes of a download, kept nowhere."""
+
+    def keep(self, name: str, chunks: Iterable[bytes], *, kind: str, media_type: str) -> Artefact:
+        """Commit a stream, hashed in flight. Where `chunks` raises, nothing is committed."""
+
+    def keep_bytes(self, name: str, data: bytes, *, kind: str, media_type: str) -> Artefact:
+        """Commit these bytes; other content under the name is `Rejected`."""
+
+    def fetch(
+        self,
+        name: str,
+        link: Callable[[], str],
+        *,
+        kind: str,
+        media_type: str,
+        check: Callable[[Iterable[bytes]], Iterator[bytes]],
+    ) -> Artefact:
+        """Commit a download. `link` asks where it is to be had; `check` passes its chunks on, and raises Incomplete
+        where they are not what they should be. Raises also LinkExpired, Forbidden and Incomplete.
+        """
+
+    def part(self, name: str, number: int, link: Callable[[], str], *, device: str = "") -> Part:
+        """Fetch part `number` (1, 2, ...) of what is to become `name` into staging; one that lies there already is not
+        asked for again. A download that breaks off, or whose call ends, goes on from where it was: call it again.
+        `device` is the SHA-256 of the part's content on the device; where the content is another one, the part is
+        fetched once more, then kept as it came and marked. Raises as `fetch` does.
+        """
+
+    def join(self, name: str, parts: Sequence[Part], *, kind: str, media_type: str, device: str = "") -> Artefact:
+        """Commit the parts as they came, in this order, as one object; `device` is the device's hash of all content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """All that there was to gather."""
+
+    artefacts: tuple[Artefact, ...]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Not all yet: gather again after `wait`. `progress` is what the next call is to know, JSON; `artefacts` are all
+    until now; `detail` says to people how far it is.
+    """
+
+    progress: str
+    wait: timedelta
+    artefacts: tuple[Artefact, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """This machine action is done with, and another one is needed: it goes the same way as the first, after `wait`."""
+
+    progress: str
+    wait: timedelta
+    artefacts: tuple[Artefact, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotObtainable:
+    """It cannot be had, which is no failure: `detail` says why, `todo` what a person could do."""
+
+    detail: str
+    todo: str = ""
+    artefacts: tuple[Artefact, ...] = ()
+
+
+Gathered = Finished | Again | Onward | NotObtainable
+"""What came of a look at what a finished machine action left."""
 
 
 class Responder(Protocol):
-    """One kind of action. `kinds` are the machine action types that bear on it, lower-cased, its own first.
+    """One kind of action. `kinds` are the machine action types that bear on it, lower-cased, its own first; without any
+    it asks nothing of the device, and goes straight to `gather`.
 
     `api` is the budget of its POST, `permissions` the app roles that it needs. `contains` tells whether it takes
-    something from the device's user: then protection, caps, age and the containment slot apply. `fetches` is what is
-    to be archived once Defender is done, or None.
+    something from the device's user: then protection, age and caps apply (each kind counts on its own). Where another
+    type of `kinds` gives it back, it holds the device's slot of its kind. `gathers` tells whether something is to be
+    archived once Defender is done.
     """
 
     @property
@@ -111,22 +225,33 @@ class Responder(Protocol):
         """Whether the guard rails of containment apply."""
 
     @property
-    def fetches(self) -> Harvest | None:
-        """What is archived once Defender is done."""
-
-    def wants(self, assessment: Assessment) -> str:
-        """Why the assessment asks for it; empty where it does not. Pure."""
+    def gathers(self) -> bool:
+        """Whether something is archived once Defender is done."""
 
     def standing(self, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:
         """What the device's machine actions of `kinds` mean for sending. `own` is the start of a marker of this
         action, `ours` of any marker of this deployment. Pure.
         """
 
-    def send(self, devices: Devices, device: str, comment: str) -> MachineAction:
+    def send(self, devices: Devices, action: Action, comment: str) -> MachineAction:
         """The one POST."""
 
-    def link(self, devices: Devices, machine_action: str) -> str:
-        """Where to fetch what `fetches` names; budget `package_uri`."""
+    def gather(self, action: Action, desk: Desk) -> Gathered:
+        """Archive what the machine action left, in as many calls as it takes: each ends within `desk.left()`, and can
+        be repeated, since its worker may die at any place.
+        """
+
+
+GIVING_BACK = frozenset({"unisolate", "unrestrictcodeexecution"})
+"""Types of machine action, lower-cased, that undo a containment."""
+
+
+def containment(responder: Responder) -> str:
+    """The type of machine action that takes something until it is given back, of whichever responder does the one or
+    the other (`isolate` for isolate and release); empty for all others.
+    """
+    kinds = frozenset(responder.kinds)
+    return next(iter(kinds - GIVING_BACK), "") if kinds & GIVING_BACK else ""
 
 
 def newest(listed: Sequence[MachineAction], *, kinds: tuple[str, ...], status: str) -> MachineAction | None:
@@ -141,6 +266,18 @@ def _completed(action: MachineAction) -> tuple[float, float]:
 
 def _seconds(moment: datetime | None) -> float:
     return moment.timestamp() if moment else 0.0
+
+
+def news_after(action: Action, moment: datetime) -> bool:
+    """Whether there is a reason for the action that is newer than a moment: an alert on the device (of the incident,
+    where none is known of the device), or a person's approval.
+    """
+    reasons = (action.device_alert or action.newest_alert, action.approved_at)
+    return any(reason and reason > moment for reason in reasons)
+
+
+BY_ORDER = "[by order]"
+"""Stands behind our marker in the comment of what a person ordered; nothing else that we write can hold it."""
 
 
 def adopted(action: Action, listed: Sequence[MachineAction], own: str, kind: str) -> MachineAction | None:

@@ -8,27 +8,42 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.models.action import EXPLAINED, State
+from responders._afterwards import all_over, called, comes_after, going_on, stands, state_told
+from responders._given_back import standing, undoing
+from responders._languages import ENGLISH, EVERY, Words
+from shared.models.action import State
 from shared.models.plan import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Sequence
 
-    from shared.models.action import Action, IncidentState, Notice
+    from shared.models.action import Action, Artefact
+    from shared.models.progress import IncidentState, Notice
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 GRACE = timedelta(seconds=60)
 """How long *contained* waits for further devices once the first is contained."""
 
 STARTED, CONTAINED, UNSURE, FINAL, ALARM = "started", "contained", "unsure", "final", "alarm"
-EVIDENCE = "Evidence"
-"""The label of where something lies."""
+WAITING = "waiting-"
+"""How the kinds begin that wake a person; a number follows."""
+
+EVIDENCE, TODO, UNDO = (ENGLISH(f"line.{name}") for name in ("evidence", "todo", "undo"))
+OURS = frozenset(words(f"line.{name}") for words in EVERY for name in ("evidence", "todo", "undo"))
+"""The labels of lines that are in our own words throughout, names and commands that people copy, in any language."""
+
+COMMANDS = frozenset(words("line.undo") for words in EVERY)
+"""The labels of lines that hold nothing but a command."""
 
 SEVERITY_NAMES = ("unknown", "informational", "low", "medium", "high")
-_TOLD = 20
+_TOLD, _UNDONE = 20, 5
+_ANSWERS = "/data/hunting/"
+
+
+_NOT_LINUX = frozenset({"macos", "ios", "ipados", "android"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Message:
     """What is told, before any channel gives it its form. `severity` is a rank; `links` are label and
-    address; `observed` says that nothing was touched.
+    address; `observed` says that nothing was touched; `key` is the same in all messages about an incident.
     """
 
     kind: str
@@ -53,6 +68,8 @@ class Message:
     lines: tuple[Line, ...]
     links: tuple[tuple[str, str], ...] = ()
     repeat: bool = False
+    key: str = ""
+    words: Words = ENGLISH
 
 
 def chapter_of(notices: Sequence[Notice]) -> int:
@@ -62,7 +79,7 @@ def chapter_of(notices: Sequence[Notice]) -> int:
 
 def digest_of(actions: Sequence[Action]) -> str:
     """A name for how the actions stand, so that a summary is told again when that changes, and only then."""
-    told = sorted(f"{action.key}={action.state}{_basis(action)}" for action in actions)
+    told = sorted(f"{action.key}={stands(action)}{_basis(action)}" for action in actions)
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
@@ -86,18 +103,42 @@ def due_kind(  # noqa: PLR0911 - one reason after the other
     here = {notice.kind for notice in notices if notice.chapter == chapter}
     if told and max(told, key=lambda each: each.chapter).digest == digest_of(actions):
         return "", chapter
-    if not actions and (state.verdict == Verdict.HARMLESS or (told and state.mode == "observe")):
+    touched = [action for action in actions if action.device]  # tags and comments alone are no news of a harmless one
+    untold = not here and not touched
+    if untold and (state.verdict == Verdict.HARMLESS or (told and state.mode == "observe")):
         return "", chapter
-    if all(action.state.settled for action in actions):
+    if all_over(actions, now):
         return FINAL, chapter
-    if STARTED not in here:
+    if STARTED not in here and not all(action.state.settled or comes_after(action) for action in actions):
         return STARTED, chapter
-    if UNSURE not in here and any(action.state is State.UNKNOWN and action.doubts > 1 for action in actions):
+    if UNSURE not in here and any(_unsure(action) or (action.away and contains(action)) for action in actions):
         return UNSURE, chapter
     since = max((notice.since for notice in told), default=None)
     if CONTAINED not in here and _contained([each for each in actions if contains(each)], since, now):
         return CONTAINED, chapter
     return "", chapter
+
+
+def page_due(actions: Sequence[Action], notices: Sequence[Notice]) -> str:
+    """The kind that wakes a person: where something waits for one that did not when one was woken last. Empty where
+    nothing does, and where what waits is only the end of a hold.
+    """
+    told = [notice for notice in notices if notice.kind.startswith(WAITING)]
+    last, newest = max((notice.newest or notice.since for notice in told), default=_NEVER), newest_waiting(actions)
+    return f"{WAITING}{len(told) + 1}" if newest and newest > last else ""
+
+
+def newest_waiting(actions: Sequence[Action]) -> datetime | None:
+    """Since when what waits for a person as the last of these does; None where nothing does."""
+    return max((action.since for action in actions if _waits(action)), default=None)
+
+
+def _waits(action: Action) -> bool:
+    return action.state is State.WAITING and not action.held
+
+
+def _unsure(action: Action) -> bool:
+    return action.state is State.UNKNOWN and action.doubts > 1
 
 
 def _contained(actions: Sequence[Action], since: datetime | None, now: datetime) -> bool:
@@ -113,71 +154,139 @@ def _contained(actions: Sequence[Action], since: datetime | None, now: datetime)
     return all(action.state.settled for action in actions) or now - min(done) >= GRACE
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How people are told: with each device's whole name and its reasons (`full`), in which language, and at which
+    address they reach the pages of `review` (empty: not known). `deployment` tells apart what several of us say.
+    """
+
+    full: bool = False
+    words: Words = ENGLISH
+    review: str = ""
+    deployment: str = ""
+
+
+PLAINLY = Telling()
+
+
 def compose(
     kind: str,
     state: IncidentState,
     actions: Sequence[Action],
     contains: Callable[[Action], bool],
     *,
-    full: bool = False,
+    telling: Telling = PLAINLY,
     repeat: bool = False,
 ) -> Message:
-    """The message of a kind about an incident as it stands; `full` adds each device's whole name and its reasons."""
+    """The message of a kind about an incident as it stands."""
+    words = telling.words
     lines: list[Line] = []
+    paging = kind.startswith(WAITING)
+    actions = [action for action in actions if _waits(action) and contains(action)] if paging else actions
+    if state.notify:
+        lines.append(Line(words("line.for"), ", ".join(state.notify)))
     if kind in {STARTED, FINAL}:
-        lines.append(Line("Verdict", state.verdict))
-        lines += [Line("Why", reason) for reason in state.reasons[:6]]
+        verdict = "verdict.harmless" if state.verdict == Verdict.HARMLESS else "verdict.harmful"
+        lines.append(Line(words("line.verdict"), words(verdict)))
+        lines += [Line(words("line.why"), reason) for reason in state.reasons[:6]]
     # where not all have room, those that need a person have it
-    for action in sorted(actions, key=lambda each: len(actions) > _TOLD and not each.todo)[:_TOLD]:
-        lines.append(Line(f"{_what(action)}", _how(action)))
-        if full and kind != CONTAINED:
-            lines.append(Line("Concerned", f"{action.device_name}: {action.reason}"))
-        if action.todo and kind == FINAL:
-            lines.append(Line("What you should do", action.todo))
+    for action in sorted(actions, key=lambda each: (len(actions) > _TOLD and not each.todo, comes_after(each)))[:_TOLD]:
+        lines.append(Line(_what(action, words), _how(action, words)))
+        if telling.full and kind != CONTAINED:
+            whose = f"{action.device_name}: " if action.device else ""
+            lines.append(Line(words("line.concerned"), f"{whose}{action.reason}"))
+        if action.todo and (kind == FINAL or paging):
+            lines.append(Line(words("line.todo"), action.todo))
     if len(actions) > _TOLD:
-        lines.append(Line("And", f"{len(actions) - _TOLD} more actions; see the ledger"))
-    lines += [Line("Not actionable", text) for text in state.not_actionable[:5]] if kind != CONTAINED else []
+        lines.append(Line(words("line.and"), words("line.more", count=len(actions) - _TOLD)))
+    if kind != CONTAINED:
+        lines += [Line(words("line.not_actionable"), text) for text in state.not_actionable[:5]]
+    contained = [action for action in actions if contains(action)]
     if kind in {CONTAINED, FINAL}:
-        lines += _times(state, [action for action in actions if contains(action)])
+        lines += _times(state, contained, words)
+    lines += _undo(standing(contained, actions), words)
     if kind == FINAL:
-        lines += _evidence(actions)
-    links = [("Open the incident in Defender", state.url)] if state.url.startswith("https://") else []
+        lines += _evidence(actions, words)
+        lines += [Line(words("line.report"), words("line.hunting"))] if going_on(actions) else []
     return Message(
         kind=kind,
         incident=state.id,
-        title=state.title or "(no title)",
+        title=state.title or words("untitled"),
         severity=state.severity,
         observed=state.mode == "observe" and not any(action.attempt for action in actions),
         lines=tuple(lines),
-        links=tuple(links),
+        links=tuple(_links(state, telling)),
         repeat=repeat,
+        key=f"{telling.deployment}/{state.id}" if telling.deployment else state.id,
+        words=words,
     )
 
 
-def _what(action: Action) -> str:
-    return f"{action.responder.replace('_', ' ').capitalize()}, {device_label(action)}"
+def _links(state: IncidentState, telling: Telling) -> Iterator[tuple[str, str]]:
+    if state.url.startswith("https://"):
+        yield telling.words("link.defender"), state.url
+    if telling.review:
+        yield telling.words("link.report"), f"{telling.review}/incidents/{state.id}/report.html"
+
+
+def _what(action: Action, words: Words) -> str:
+    said = called(action, words)
+    return f"{said}, {device_label(action)}" if action.device else said
 
 
 def device_label(action: Action) -> str:
-    """How a device is called towards people: the first label of its name and the start of its id."""
-    return f"{action.device_name.partition('.')[0][:40]} ({action.device[:8]})"
+    """How a device is called towards people: the first label of its name and the start of its id; where there is none,
+    as in commands.
+    """
+    return action.label if not action.device else f"{action.device_name.partition('.')[0][:40]} ({action.device[:8]})"
 
 
-def _how(action: Action) -> str:
-    said = EXPLAINED[action.state]
+def _how(action: Action, words: Words) -> str:
+    said = state_told(action, words)
     return f"{said}: {action.detail}" if action.detail and action.state is not State.SUCCEEDED else said
 
 
-def _times(state: IncidentState, actions: Sequence[Action]) -> list[Line]:
+def _times(state: IncidentState, actions: Sequence[Action], words: Words) -> list[Line]:
     ours = [action for action in actions if action.state is State.SUCCEEDED and action.finished_at]
     if not ours:
         return []
+    isolated = [action for action in ours if action.responder == "isolate"]
+    minded = dict.fromkeys(trap for each in isolated for trap in _traps(each))
+    traps = [Line(words("line.mind"), words(text)) for text in minded]
     last = max(action.finished_at for action in ours if action.finished_at)
     seconds = max(0.0, (last - state.shown_at).total_seconds())
-    undo = "on the device's page in the Defender portal, choose 'Release from isolation'"
-    return [Line("Time to contain", f"{seconds:.0f} s since the tenant showed the incident"), Line("To undo", undo)]
+    told = Line(words("line.time"), words("line.seconds", seconds=f"{seconds:.0f}"))
+    return [told, *traps]
 
 
-def _evidence(actions: Sequence[Action]) -> list[Line]:
-    kept = [artefact for action in actions for artefact in action.artefacts if "/data/incident/" not in artefact.name]
-    return [Line(EVIDENCE, f"{each.name} ({each.size:,} bytes, SHA-256 {each.sha256})") for each in kept[:_TOLD]]
+def _traps(action: Action) -> tuple[str, ...]:
+    """What people should know of a full isolation on the device's system, and of any system's where nobody said which
+    (defender-api.md 5.1).
+    """
+    system = action.facts.os_platform.lower() if action.facts else ""
+    windows = system.startswith("windows") or not system
+    linux = not windows and system not in _NOT_LINUX
+    return (
+        "trap.forced" if windows else "trap.proxy",
+        *(["trap.hyper_v"] if windows else []),
+        *(["trap.iptables"] if linux or not system else []),
+    )
+
+
+def _undo(actions: Sequence[Action], words: Words) -> list[Line]:
+    return [Line(words("line.undo"), command) for command in undoing(actions)[:_UNDONE]]
+
+
+def _evidence(actions: Sequence[Action], words: Words) -> list[Line]:
+    collected = [artefact for action in actions if not comes_after(action) for artefact in action.artefacts]
+    kept = [each for each in collected if "/data/incident/" not in each.name]
+    answers = sum(_ANSWERS in artefact.name for action in actions for artefact in action.artefacts)
+    items = [_item(each, words) for each in kept[:_TOLD]]
+    items += [words("line.answers", count=answers)] if answers else []
+    return [Line(words("line.evidence"), item) for item in items]
+
+
+def _item(artefact: Artefact, words: Words) -> str:
+    """A kept file and its marks. What stands behind a colon in one may be an attacker's: that is in the manifest."""
+    said = words("line.item", name=artefact.name, size=f"{artefact.size:,}", sha256=artefact.sha256)
+    return "; ".join((said, *(mark.partition(":")[0] for mark in artefact.marks)))

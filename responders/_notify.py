@@ -1,7 +1,8 @@
 """Tell people: chat channels, and the incident's own tag and comment.
 
-A notice is written down before it is sent and marked sent after. Where the sender vanished in between, it is sent again
-and says that it may be a repeat. A channel that is gone never delays the others, and containment least of all.
+A notice is written down for all its channels at once, then claimed, sent and marked sent on each. Where the sender
+vanished in between, it is sent again and says that it may be a repeat. A channel that is gone never delays the others,
+and containment least of all.
 """
 
 from __future__ import annotations
@@ -10,34 +11,65 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from responders._notices import FINAL, STARTED, compose, digest_of, due_kind
-from responders._ports import INCIDENTS, NOTIFY
-from responders._rendering import RENDERERS, comment
+from responders._alarms import over, trouble
+from responders._entries import planned
+from responders._languages import Words
+from responders._notices import (
+    FINAL,
+    STARTED,
+    WAITING,
+    Telling,
+    chapter_of,
+    compose,
+    digest_of,
+    due_kind,
+    newest_waiting,
+    page_due,
+)
+from responders._ports import INCIDENTS, NOTIFY, PAGER, REPORT
+from responders._refusal import Fate, Service
+from responders._refusals import refusal_of, told
+from responders._rendering import PLAIN, RENDERERS, comment
 from shared.errors import Rejected, Throttled, Transient
-from shared.models.action import Notice, State
+from shared.models.action import State
 from shared.models.incident import OWN_TAG
 from shared.models.lenient import records, texts
-from shared.models.plan import Plan
+from shared.models.progress import Notice
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from responders._ledger import Entry
+    from responders._entries import Entry
     from responders._notices import Message
     from responders._ports import Ports
-    from shared.models.action import Action, IncidentState
+    from shared.config import Settings
+    from shared.models.action import Action
+    from shared.models.progress import IncidentState
 
 STALE = timedelta(minutes=2)
 """How long a notice may be *sending* before its sender is taken for dead."""
 
-ATTEMPTS = 20
+ATTEMPTS = 40
+OFTEN, DOUBLINGS = 10, 4
+"""Attempts that follow one another after `STALE`, and how often that is doubled afterwards: a chat may be away for a
+night, and the summary of that night is to be read in the morning.
+"""
+
 DEFENDER = "defender"
-SENT, SENDING, FAILED = "sent", "sending", "failed"
+SERVICES = {"slack": Service.SLACK, "teams": Service.TEAMS, PAGER: Service.PAGER, DEFENDER: Service.GRAPH}
+ROLES = ("SecurityIncident.ReadWrite.All",)
+OPEN, SENDING, SENT, FAILED = "open", "sending", "sent", "failed"
 _LATEST = timedelta(minutes=10)
 _KINDS = 6
 
 log = logging.getLogger(__name__)
+
+
+def telling(settings: Settings) -> Telling:
+    """How the settings have people told."""
+    full = settings.NOTIFY_DETAIL == "full"
+    return Telling(full, Words(settings.LANGUAGE), settings.REVIEW_URL, settings.DEPLOYMENT)
 
 
 class Notify:
@@ -48,7 +80,7 @@ class Notify:
         self._ports = ports
 
     def run(self, incident: str) -> None:
-        """Tell whatever is due about an incident, and arrange for the next look at it."""
+        """Tell whatever is due about an incident, have its report made, and arrange for the next look at it."""
         reminder = self._ports.ledger.reminder(incident)
         for _ in range(_KINDS):
             entry = self._ports.ledger.incident(incident)
@@ -61,16 +93,12 @@ class Notify:
             actions = self._actions(state)
             notices = self._ports.ledger.notices(incident)
             waits = self._pending(state, actions, notices)
-            told = [notice.value for notice in notices]
-            kind, chapter = due_kind(state, actions, told, self._ports.clock.now(), self._contains)
-            if not kind:
+            due = self._due(state, actions, [notice.value for notice in notices])
+            if not due:
+                self._ports.queues.send(REPORT, incident)
                 self._next_look(state, actions, reminder, min(waits, default=None))
                 return
-            self._open(state, actions, kind, chapter)
-
-    def _contains(self, action: Action) -> bool:
-        responder = self._ports.responders.get(action.responder)
-        return bool(responder and responder.contains)
+            self._open(state, actions, due)
 
     def _actions(self, state: IncidentState) -> list[Action]:
         """The incident's actions; while observing, also those of the plan, as what would have been done."""
@@ -79,55 +107,71 @@ class Notify:
             return actions
         data = self._ports.documents.read(f"{state.id}/{state.assessed}/plan.json")
         known = {action.key for action in actions}
-        for action in Plan.model_validate_json(data).actions if data else ():
+        for action in planned(data).actions if data else ():
             if action.key not in known:
                 seen = State.OBSERVED if action.state is State.PLANNED else action.state
                 actions.append(action.model_copy(update={"state": seen}))
         return actions
 
+    def _due(self, state: IncidentState, actions: Sequence[Action], told: Sequence[Notice]) -> list[tuple[str, int]]:
+        """The kinds that are to be told now, each with its chapter. Somebody is woken where something has begun to wait
+        for a person since somebody was woken last.
+        """
+        contained = [action for action in actions if self._ports.contains(action)]
+        page = page_due(contained, told) if PAGER in self._ports.chats and state.mode == "respond" else ""
+        kind, chapter = due_kind(state, actions, told, self._ports.clock.now(), self._ports.contains)
+        return [(each, at) for each, at in ((page, chapter_of(told)), (kind, chapter)) if each]
+
     def _channels(self, state: IncidentState, kind: str) -> list[str]:
         """Where a kind is told. Defender's own incident only hears of it where we may touch the tenant."""
         touch = state.mode == "respond" and self._ports.settings.respond and not state.id.startswith("x-")
-        return [*self._ports.chats, *([DEFENDER] if touch and kind in {STARTED, FINAL} else ["ledger"])]
+        if kind.startswith(WAITING):
+            return [PAGER]
+        chats = [name for name in self._ports.chats if name != PAGER]
+        return [*chats, *([DEFENDER] if touch and kind in {STARTED, FINAL} else ["ledger"])]
 
-    def _open(self, state: IncidentState, actions: Sequence[Action], kind: str, chapter: int) -> None:
-        """Write a notice down for every channel, then send each."""
-        now = self._ports.clock.now()
-        digest = digest_of(actions)
-        for channel in self._channels(state, kind):
-            notice = Notice(chapter=chapter, kind=kind, channel=channel, state=SENDING, since=now, digest=digest)
-            try:
-                entry = self._ports.ledger.put_notice(state.id, notice, "")
-            except Conflict:
-                continue
-            self._send(state, actions, entry)
+    def _open(self, state: IncidentState, actions: Sequence[Action], due: Sequence[tuple[str, int]]) -> None:
+        """Write down what is to be told, for every channel at once, so that none is forgotten whatever happens."""
+        now, digest = self._ports.clock.now(), digest_of(actions)
+        newest = newest_waiting(list(filter(self._ports.contains, actions)))
+        made = Notice(chapter=0, kind="", channel="", state=OPEN, since=now, attempts=0, digest=digest, newest=newest)
+        every = [
+            made.model_copy(update={"chapter": chapter, "kind": kind, "channel": channel})
+            for kind, chapter in due
+            for channel in self._channels(state, kind)
+        ]
+        try:
+            self._ports.ledger.open_notices(state.id, every)
+        except Conflict:
+            log.info("incident %s: another worker opened %s", state.id, due)
 
     def _pending(
         self, state: IncidentState, actions: Sequence[Action], notices: Sequence[Entry[Notice]]
     ) -> list[timedelta]:
-        """Send again what was begun and never marked sent. Gives the waits of what is still to be sent."""
-        now = self._ports.clock.now()
+        """Send what is open, and again what was begun and never marked sent. Gives the waits of what is still to be
+        sent.
+        """
         waits: list[timedelta] = []
         for entry in notices:
-            notice = entry.value
-            if notice.state != SENDING:
+            notice, now = entry.value, self._ports.clock.now()
+            if not notice.pending:
                 continue
-            if now < notice.since + STALE:
+            if notice.state == SENDING and now < notice.since + STALE:
                 waits.append(notice.since + STALE - now)
                 continue
-            again = notice.model_copy(update={"attempts": notice.attempts + 1, "since": now})
+            claim = notice.model_copy(update={"state": SENDING, "attempts": notice.attempts + 1, "since": now})
             try:
-                entry = self._ports.ledger.put_notice(state.id, again, entry.etag)  # noqa: PLW2901 - the row as it is now
+                claimed = self._ports.ledger.put_notice(state.id, claim, entry.etag)
             except Conflict:
                 continue
-            waits += self._send(state, actions, entry)
+            waits += self._send(state, actions, claimed)
         return waits
 
     def _send(self, state: IncidentState, actions: Sequence[Action], entry: Entry[Notice]) -> list[timedelta]:
         """Send one notice on one channel and write down how it went."""
         notice = entry.value
-        full = self._ports.settings.NOTIFY_DETAIL == "full"
-        message = compose(notice.kind, state, actions, self._contains, full=full, repeat=notice.attempts > 1)
+        told = telling(self._ports.settings)
+        message = compose(notice.kind, state, actions, self._ports.contains, telling=told, repeat=notice.attempts > 1)
         try:
             self._deliver(state, notice, message)
         except Throttled as error:
@@ -135,20 +179,30 @@ class Notify:
             # It was not told, so that this is no attempt, and the next one no repeat.
             self._mark(state, entry, SENDING, str(error), wait, notice.attempts - 1)
             return [wait]
-        except Transient as error:
-            log.warning("incident %s: %s on %s has to wait: %s", state.id, notice.kind, notice.channel, error)
-            if notice.attempts < ATTEMPTS:
-                wait = timedelta(seconds=error.retry_after) if error.retry_after else STALE
-                # the row stays "sending" and is taken up again when it is stale: no earlier than the wait
-                self._mark(state, entry, SENDING, str(error), wait)
-                return [max(wait, timedelta(seconds=1))]
-            self._mark(state, entry, FAILED, str(error))
-        except Rejected as error:
-            log.error("incident %s: %s cannot be told on %s: %s", state.id, notice.kind, notice.channel, error)  # noqa: TRY400 - the error is told whole
-            self._mark(state, entry, FAILED, str(error))
+        except (Transient, Rejected) as error:
+            return self._untold(state, entry, error)
         else:
             log.info("incident %s: %s told on %s", state.id, notice.kind, notice.channel)
             self._mark(state, entry, SENT, "")
+            if notice.channel in SERVICES:
+                over(self._ports, f"channel {notice.channel}")
+        return []
+
+    def _untold(self, state: IncidentState, entry: Entry[Notice], error: Transient | Rejected) -> list[timedelta]:
+        """A notice that was not taken: to be sent again, or given up, and then somebody is told elsewhere."""
+        notice = entry.value
+        row = refusal_of(error, SERVICES[notice.channel], permissions=ROLES)
+        said = told(row, error)
+        log.warning("incident %s: %s not told on %s: %s", state.id, notice.kind, notice.channel, said)
+        if (isinstance(error, Transient) or row.fate is Fate.AGAIN) and notice.attempts < ATTEMPTS:
+            asked = error.retry_after if isinstance(error, Transient) else None
+            wait = timedelta(seconds=asked) if asked else STALE * 2 ** min(max(0, notice.attempts - OFTEN), DOUBLINGS)
+            # the row stays "sending" and is taken up again when it is stale: no earlier than the wait
+            self._mark(state, entry, SENDING, said, wait)
+            return [max(wait, timedelta(seconds=1))]
+        self._mark(state, entry, FAILED, said)
+        lost = f"{notice.kind} of incident {state.id} could not be told on {notice.channel}"
+        trouble(self._ports, f"channel {notice.channel}", f"{lost}: {said}; {row.todo}")
         return []
 
     def _mark(
@@ -172,7 +226,18 @@ class Notify:
         if notice.channel == DEFENDER:
             self._defender(state, notice, message)
         elif notice.channel in self._ports.chats:
-            self._ports.chats[notice.channel].post(RENDERERS[notice.channel](message))
+            self._post(notice.channel, message)
+
+    def _post(self, channel: str, message: Message) -> None:
+        """A message that the channel finds wrong is told in a plainer form, once."""
+        chat = self._ports.chats[channel]
+        try:
+            chat.post(RENDERERS[channel](message))
+        except Rejected as error:
+            if refusal_of(error, SERVICES[channel]).fate is not Fate.OTHERWISE:
+                raise
+            log.warning("incident %s: %s takes no such message (%s); told plainly", message.incident, channel, error)
+            chat.post(PLAIN[channel](message))
 
     def _defender(self, state: IncidentState, notice: Notice, message: Message) -> None:
         """A tag when it starts, a comment when it ends; neither twice. Tags are read, added to and written back, since
@@ -194,14 +259,14 @@ class Notify:
     ) -> None:
         """Drop the reminder of an incident that is done with; else set it, the later the longer nothing happens."""
         now = self._ports.clock.now()
+        looks = [] if retry is None else [retry]
         open_actions = [action for action in actions if not action.state.settled]
+        if open_actions:
+            quiet = now - max(action.since for action in open_actions)
+            looks.append(min(_LATEST, max(self._ports.settings.NUDGE_AFTER, quiet / 10)))
         try:
-            if retry is not None:
-                self._ports.ledger.remind(state.id, now + retry)
-            elif open_actions:
-                quiet = now - max(action.since for action in open_actions)
-                wait = min(_LATEST, max(self._ports.settings.NUDGE_AFTER, quiet / 10))
-                self._ports.ledger.remind(state.id, now + wait)
+            if looks:
+                self._ports.ledger.remind(state.id, now + min(looks))
             elif reminder:
                 self._ports.ledger.forget(state.id, reminder)
         except Conflict:

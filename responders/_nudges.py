@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from responders._consent import WITHOUT_INCIDENT
 from responders._interface import Lane
 from responders._ports import ARCHIVE, COLLECT, NOTIFY
+from responders._telemetry import action_event
 from shared.models.action import State
 
 if TYPE_CHECKING:
@@ -16,9 +18,30 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+def note(ports: Ports, to: Action) -> None:
+    """Log where an action stands. Alarms and the workbook search for this line (infra/queries)."""
+    responder = ports.responders.get(to.responder)
+    contains, gathers = bool(responder and responder.contains), bool(responder and responder.gathers)
+    log.info("%s", action_event(to, contains=contains, gathers=gathers))
+
+
+def tell_away(ports: Ports, to: Action) -> None:
+    """Log that a device does not answer, and have people told."""
+    note(ports, to)
+    ports.queues.send(NOTIFY, to.incident)
+
+
+def forewarn(ports: Ports, incident: str) -> None:
+    """See to it that people hear of a change that is about to be made to an incident that was done with, though its
+    worker should die: nobody else would look at it again.
+    """
+    if incident != WITHOUT_INCIDENT:
+        ports.ledger.remind(incident, ports.clock.now() + ports.settings.NUDGE_AFTER)
+
+
 def tell(ports: Ports, to: Action) -> None:
     """Log a transition and wake whoever goes on from it, no earlier than it is due."""
-    log.info("action %s (%s on %s): %s %s", to.id, to.responder, to.device, to.state, to.detail)
+    note(ports, to)
     responder = ports.responders[to.responder]
     delay = max(0.0, (to.due - ports.clock.now()).total_seconds()) if to.due else 0.0
     if to.state in {State.PLANNED, State.UNKNOWN}:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from responders._containment import settle
+from responders._holding import held
 from responders._interface import Clear, Done, Later, Others, Ours, Refuse
+from responders._lacks import had, lacked, remember, waits
 from responders._nudges import tell
+from responders._refusal import Asked, Service
+from responders._refusals import refusal_of, remembers, told
 from responders._settling import accepted, doubted, rejected
-from shared.clients.interface import ACTIONS_PAGE, ActionQuery
-from shared.errors import Busy, OutcomeUnknown, Rejected, Throttled, Transient
+from shared.clients.interface import ActionQuery
+from shared.errors import Busy, OutcomeUnknown, Rejected, Throttled, Transient, Unobtainable
 from shared.models.action import State, target_of
 
 if TYPE_CHECKING:
@@ -19,15 +24,21 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from responders._containment import Candidate
+    from responders._entries import Entry
     from responders._interface import Standing
-    from responders._ledger import Entry
     from responders._ports import Ports
+    from responders._refusal import Refusal
+    from shared.errors import BulkheadError
     from shared.models.action import Action
     from shared.models.device import MachineAction
 
 RETRY = timedelta(seconds=10)
+UNSAID = timedelta(seconds=30)
+"""The wait after a 429 that names none."""
+
 ONE_BY_ONE = 5
 BUSY_ATTEMPTS = 40
+BUSY_DOUBLINGS = 6
 _PAGES = 20
 
 log = logging.getLogger(__name__)
@@ -40,6 +51,12 @@ class Sender:
         """Everything outside comes with `ports`."""
         self._ports = ports
         self._deadline = ports.settings.ACTION_VISIBILITY / 3
+        self._refused: dict[str, Refusal] = {}
+
+    @cached_property
+    def _lacked(self) -> frozenset[str]:
+        """What the tenant once lacked; read once per drain."""
+        return lacked(self._ports)
 
     def listing(self, actions: Sequence[Action]) -> dict[str, list[MachineAction]]:
         """The machine actions of the actions' devices, by device. Few devices are asked for one by one, which every
@@ -52,32 +69,38 @@ class Sender:
             except Rejected as error:
                 log.warning("a listing of several devices was refused (%s); asked one by one", error)
         found: dict[str, list[MachineAction]] = {}
+        began = self._ports.clock.now()
         for device in devices:
+            if self._ports.clock.now() - began > self._deadline:
+                raise Transient("Defender takes too long to list the actions of so many devices")
             found |= self._listed((device,))
         return found
 
     def _listed(self, asked: tuple[str, ...]) -> dict[str, list[MachineAction]]:
         found: dict[str, list[MachineAction]] = {target_of(device): [] for device in asked}
-        for page in range(_PAGES):
-            rows = self._ports.devices.actions(ActionQuery(machines=asked), page * ACTIONS_PAGE)
-            for row in rows:
+        following = ""
+        for _ in range(_PAGES):
+            page = self._ports.devices.actions(ActionQuery(machines=asked), following)
+            for row in page.actions:
                 if target_of(row.machine_id) in found:
                     found[target_of(row.machine_id)].append(row)
-            if len(rows) < ACTIONS_PAGE:
+            following = page.next
+            if not following:
                 return found
         raise Transient(f"the machine actions of {len(asked)} devices are more than {_PAGES} pages")
 
-    def put_back(self, candidates: Sequence[Candidate], error: Exception) -> None:
+    def put_back(self, candidates: Sequence[Candidate], error: Rejected | Transient) -> None:
         """The listing could not be had, so nothing was sent by this attempt: try again later."""
         now = self._ports.clock.now()
-        wait = getattr(error, "retry_after", None)
+        wait = error.retry_after if isinstance(error, Transient) else None
         due = now + (timedelta(seconds=wait) if wait else RETRY)
         for candidate in candidates:
             before = candidate.entry.value
             if isinstance(error, Rejected):
-                self._write(candidate.entry, rejected(before, error, now))
+                responder = self._ports.responders[before.responder]
+                self._write(candidate.entry, rejected(before, error, responder, now, Asked.LIST))
             else:
-                self._write(candidate.entry, before.to(State.PLANNED, now, due=due, detail=str(error)[:300]))
+                self._write(candidate.entry, before.to(State.PLANNED, now, due=due, detail=_told(error)))
 
     def send(self, candidate: Candidate, listed: dict[str, list[MachineAction]], until: datetime) -> bool:
         """Settle one reserved row by the listing, or send it; False where the API takes no more calls now."""
@@ -91,7 +114,7 @@ class Sender:
         if not isinstance(standing, Ours):
             action = action.model_copy(update={"doubtful": False})
             if candidate.otherwise:
-                self._write(entry, candidate.otherwise)
+                self._write(entry, candidate.otherwise.model_copy(update={"doubtful": False}))
                 return True
         if not isinstance(standing, Clear):
             self._write(entry, self._by_standing(action, standing, now))
@@ -99,7 +122,15 @@ class Sender:
         if now >= until or now - action.since > self._deadline:
             self._write(entry, action.to(State.PLANNED, now, due=now, detail="the listing took too long; taken again"))
             return True
-        return self._post(entry, action)
+        hold = "" if self._ports.gives_back(action) else held(self._ports)
+        if hold:
+            self._write(entry, action.to(State.PLANNED, now, due=now, detail=f"everything is held {hold}"))
+            return True
+        again = self._refused.get(responder.name)
+        if again and waits(action, self._ports):
+            self._write(entry, self._later(action, again.means, again.todo))
+            return True
+        return self._post(entry, action.model_copy(update={"met": standing.met}), listed.get(action.target, []))
 
     def _by_standing(self, action: Action, standing: Standing, now: datetime) -> Action:
         match standing:
@@ -112,49 +143,80 @@ class Sender:
             case Later(detail):
                 return action.to(State.PLANNED, now, due=now + RETRY, detail=detail)
             case Refuse(detail):
-                todo = "nothing, unless the device should be contained after all; then do it in the Defender portal"
+                todo = f"nothing, unless the device should be contained after all; then: bulkhead retry {action.id}"
                 return action.to(State.REFUSED, now, detail=detail, todo=todo)
             case _:
                 raise AssertionError(f"not a standing that settles: {standing}")
 
-    def _post(self, entry: Entry[Action], action: Action) -> bool:
+    def _post(self, entry: Entry[Action], action: Action, listed: Sequence[MachineAction]) -> bool:
+        """One POST, and what it came to. Nothing that reads or writes storage stands beside it: an error of storage
+        would pass for one of the POST's, and say that it was not sent.
+        """
         responder = self._ports.responders[action.responder]
-        marker = self._ports.marker(action.id, action.attempt)
-        comment = f"Bulkhead: {responder.name} for incident {action.incident}. {marker}"
-        more = True
+        refused = None
         try:
-            made = responder.send(self._ports.devices, action.device, comment)
-            now = self._ports.clock.now()
-            to = accepted(action, made, now, foreign=self._ports.marker(action.id) not in made.comment)
+            made = responder.send(self._ports.devices, action, self._ports.comment(action))
         except Throttled as error:
             now = self._ports.clock.now()
-            wait = timedelta(seconds=30.0 if error.retry_after is None else error.retry_after)
-            to = action.to(State.PLANNED, now, due=now + wait, detail="Defender asked to wait")
-            more = False
+            wait = UNSAID if error.retry_after is None else timedelta(seconds=error.retry_after)
+            self._write(entry, action.to(State.PLANNED, now, due=now + wait, detail=_told(error)))
+            return False
         except OutcomeUnknown as error:
             to = self._unknown(action, error)
         except Busy as error:
-            to = self._busy(action, error)
+            to = self._busy(action, error, listed)
         except Rejected as error:
-            to = rejected(action, error, self._ports.clock.now())
+            to = rejected(action, error, responder, self._ports.clock.now())
+            refused = refusal_of(error, Service.DEFENDER, Asked.DEVICE, permissions=responder.permissions)
+            if remembers(refused) and waits(action, self._ports):
+                self._refused[responder.name] = refused
+                to = self._later(action, to.detail, refused.todo)
+        except Unobtainable as error:
+            to = action.to(State.UNAVAILABLE, self._ports.clock.now(), detail=str(error)[:300], todo=error.todo)
         except Transient as error:
             now = self._ports.clock.now()
-            to = action.to(State.PLANNED, now, due=now + RETRY, detail=str(error)[:300])
+            to = action.to(State.PLANNED, now, due=now + RETRY, detail=_told(error))
+        else:
+            now = self._ports.clock.now()
+            to = accepted(action, made, now, foreign=self._ports.marker(action.id) not in made.comment)
         self._write(entry, to)
-        return more
+        self._note(responder.name, refused, had_it=to.state is State.ACCEPTED)
+        return True
+
+    def _later(self, action: Action, detail: str, todo: str) -> Action:
+        """The tenant refused it as a whole, and it is tried again all the same; how soon, `_lacks` knows by then."""
+        now = self._ports.clock.now()
+        return action.to(State.PLANNED, now, due=now + self._ports.settings.NUDGE_AFTER, detail=detail, todo=todo)
+
+    def _note(self, responder: str, refused: Refusal | None, *, had_it: bool) -> None:
+        """Remember what the tenant lacks, or has again. Where that cannot be written now, the next POST will tell."""
+        try:
+            if refused and remembers(refused):
+                remember(self._ports, responder, refused)
+            elif had_it and responder in self._lacked:
+                had(self._ports, responder)
+        except Transient as error:
+            log.warning("what Defender says of %s cannot be noted now: %s", responder, error)
 
     def _unknown(self, action: Action, error: OutcomeUnknown) -> Action:
         """Find out first: by the listing of every tick, and by another one before it is sent again, ever later."""
-        return doubted(action, str(error), self._ports.clock.now(), self._ports.settings.ACTION_VISIBILITY)
+        return doubted(action, _told(error), self._ports.clock.now(), self._ports.settings.ACTION_VISIBILITY)
 
-    def _busy(self, action: Action, error: Busy) -> Action:
+    def _busy(self, action: Action, error: Busy, listed: Sequence[MachineAction]) -> Action:
         """Something runs on the device, seen or unseen. The next listing will tell, if it is to be seen."""
         now = self._ports.clock.now()
-        if action.attempt >= BUSY_ATTEMPTS:
-            return rejected(action, error, now)
-        wait = RETRY * 2 ** min(action.attempt - 1, 6)
-        return action.to(State.PLANNED, now, due=now + wait, detail="something else is running on the device")
+        running = ", ".join(sorted({each.kind for each in listed if not each.final}))
+        attempts = action.attempt - action.before
+        if attempts >= BUSY_ATTEMPTS:
+            return rejected(action, error, self._ports.responders[action.responder], now, seen=bool(running))
+        wait = RETRY * 2 ** min(attempts - 1, BUSY_DOUBLINGS)
+        means = refusal_of(error, Service.DEFENDER, seen=bool(running)).means
+        return action.to(State.PLANNED, now, due=now + wait, detail=": ".join(filter(None, (means, running))))
 
     def _write(self, entry: Entry[Action], to: Action) -> None:
         if settle(self._ports, entry, to):
             tell(self._ports, to)
+
+
+def _told(error: BulkheadError) -> str:
+    return told(refusal_of(error, Service.DEFENDER), error)

@@ -8,49 +8,27 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from responders._notices import ALARM, CONTAINED, EVIDENCE, FINAL, SEVERITY_NAMES, STARTED
+from responders._inert import address, inert
+from responders._notices import ALARM, COMMANDS, OURS, SEVERITY_NAMES, WAITING
 
 if TYPE_CHECKING:
     from responders._notices import Line, Message
 
-_HEADINGS = {
-    STARTED: "Response started",
-    CONTAINED: "Contained",
-    FINAL: "Response ended",
-}
 _SECTION = 2900
 _HEADER = 150
 _BLOCKS = 45
 _CARD_BYTES = 20_000
 _VALUE = 900
 _CARD_VALUE = 400
-_DOTTED = re.compile(r"(?<=[\w-])\.(?=[\w-]{2,})|(?<=\d)\.(?=\d)")
 _HALF_ENTITY = re.compile(r"&[a-z]{0,3}$")
-_LONGEST_LINK = 2000
-_IN_URL = ":/?#[]@!$&'()*+,;=%"
-
-
-def inert(text: str, limit: int = _VALUE, *, dots: bool = True) -> str:
-    """Foreign text that nothing can click, run or hide behind; `dots` False leaves the dots of our own names."""
-    shown = "".join(_visible(character) for character in text[:limit]).replace("://", "[:]//")
-    shown = _DOTTED.sub("[.]", shown) if dots else shown
-    return shown.replace("@", "(at)") + ("…" if len(text) > limit else "")
 
 
 def _said(line: Line, limit: int = _VALUE) -> tuple[str, str]:
-    """A line's label and text. A label may end in a device's name; where evidence lies is in our own words."""
-    return inert(line.label, 100), inert(line.text, limit, dots=line.label != EVIDENCE)
-
-
-def _visible(character: str) -> str:
-    if character in "\t\r\n":
-        return " "
-    category = unicodedata.category(character)
-    return f"<U+{ord(character):04X}>" if category in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} else character
+    """A line's label and text. A label may end in a device's name; some lines are in our own words."""
+    return inert(line.label, 100), inert(line.text, limit, dots=line.label not in OURS)
 
 
 def escape_slack(text: str) -> str:
@@ -61,30 +39,45 @@ def escape_slack(text: str) -> str:
 
 def heading(message: Message) -> str:
     """The first line of a message, ours but for the incident's number."""
+    words = message.words
     if message.kind == ALARM:
-        return "Bulkhead needs somebody to look"
-    said = _HEADINGS.get(message.kind, "Not sure yet")
-    if message.observed:
-        said = "Observed (nothing was touched)"
-    repeat = " (possibly repeated)" if message.repeat else ""
-    return f"{said}: incident {message.incident}, severity {SEVERITY_NAMES[message.severity]}{repeat}"
+        return words("heading.alarm")
+    kind = "waiting" if message.kind.startswith(WAITING) else message.kind
+    return words(
+        "heading",
+        said=words("heading.observed" if message.observed else f"heading.{kind}"),
+        incident=message.incident,
+        severity=words(f"severity.told.{SEVERITY_NAMES[message.severity]}"),
+        repeat=words("heading.repeat") if message.repeat else "",
+    )
 
 
 def slack(message: Message) -> dict[str, Any]:
     """The payload of an incoming webhook: a fallback text and blocks within Slack's sizes."""
     head = heading(message)
     body = [f"*{escape_slack(inert(message.title, 300))}*"]
-    body += [": ".join(map(escape_slack, _said(line))) for line in message.lines]
+    body += [_line_in_slack(line) for line in message.lines]
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": head[:_HEADER], "emoji": False}}
     ]
     sections = _packed(body)
     if len(sections) > _BLOCKS:
-        sections = [*sections[:_BLOCKS], "(and more, left out here)"]
-    links = [f"<{address.replace('&', '&amp;')}|{escape_slack(label)}>" for label, address in _links(message)]
+        sections = [*sections[:_BLOCKS], message.words("left.sections")]
+    links = [f"<{url.replace('&', '&amp;')}|{escape_slack(label)}>" for label, url in _links(message)]
     sections += ["  ".join(links)] if links else []
     blocks += [{"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}} for text in sections]
+    if message.key:
+        said = escape_slack(message.words("line.key", key=message.key))
+        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": said, "verbatim": True}]})
     return {"text": escape_slack(head), "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
+
+
+def _line_in_slack(line: Line) -> str:
+    """A line with its label in bold; what is to be copied stands as code."""
+    label, text = map(escape_slack, _said(line))
+    plain = line.text.isascii() and "`" not in line.text and line.text == inert(line.text, dots=False)
+    command = line.label in COMMANDS and plain
+    return f"*{label}*: {f'`{line.text}`' if command else text}"
 
 
 def _packed(lines: list[str]) -> list[str]:
@@ -113,9 +106,9 @@ def _units(text: str) -> int:
 
 
 def _links(message: Message) -> list[tuple[str, str]]:
-    """Links of Defender's own, with nothing in them that could end them early."""
-    found = [(label, quote(address, safe=_IN_URL, errors="replace")) for label, address in message.links]
-    return [(label, address) for label, address in found if len(address) <= _LONGEST_LINK]
+    """Our own links, those that are some."""
+    found = [(label, address(url)) for label, url in message.links]
+    return [(label, url) for label, url in found if url]
 
 
 def teams(message: Message) -> dict[str, Any]:
@@ -126,9 +119,10 @@ def teams(message: Message) -> dict[str, Any]:
     for number, line in enumerate(lines):
         size += len(json.dumps(line)) + 2
         if size > _CARD_BYTES:
-            left_out = _text(f"(and {len(lines) - number} more lines, left out here)")
+            left_out = _text(message.words("left.lines", count=len(lines) - number))
             return _envelope(message, [*head, *lines[:number], left_out])
-    return _envelope(message, [*head, *lines])
+    key = [_text(message.words("line.key", key=message.key), size="Small") | {"isSubtle": True}] if message.key else []
+    return _envelope(message, [*head, *lines, *key])
 
 
 def _envelope(message: Message, body: list[dict[str, Any]]) -> dict[str, Any]:
@@ -137,7 +131,7 @@ def _envelope(message: Message, body: list[dict[str, Any]]) -> dict[str, Any]:
         "type": "AdaptiveCard",
         "version": "1.4",
         "body": body,
-        "actions": [{"type": "Action.OpenUrl", "title": label, "url": address} for label, address in _links(message)],
+        "actions": [{"type": "Action.OpenUrl", "title": label, "url": url} for label, url in _links(message)],
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
@@ -156,4 +150,35 @@ def comment(message: Message, marker: str) -> str:
     return f"{text[: 900 - len(marker)]}\n{marker}"
 
 
-RENDERERS = {"slack": slack, "teams": teams}
+def pager(message: Message) -> dict[str, Any]:
+    """What wakes a person: the text of what waits, as Slack's webhooks take it too, and the parts for other tools."""
+    lines = _plainly(message)
+    return {
+        "text": escape_slack("\n".join(lines))[:_SECTION],
+        "event": "alarm" if message.kind == ALARM else "waiting",
+        "incident": message.incident,
+        "severity": SEVERITY_NAMES[message.severity],
+        "summary": heading(message),
+        "lines": lines[1:],
+        "url": next((address for _, address in _links(message)), ""),
+    }
+
+
+def slack_plain(message: Message) -> dict[str, Any]:
+    """The message as one text, where Slack finds the blocks wrong: short, and nothing in it can be."""
+    text = _clipped("\n".join(map(escape_slack, _plainly(message))))
+    return {"text": text, "unfurl_links": False, "unfurl_media": False}
+
+
+def teams_plain(message: Message) -> dict[str, Any]:
+    """The message as a card with one text, where Teams finds the other one wrong."""
+    bare = replace(message, links=())
+    return _envelope(bare, [_text("\n\n".join(_plainly(message))[:_SECTION])])
+
+
+def _plainly(message: Message) -> list[str]:
+    return [heading(message), inert(message.title, 300), *(": ".join(_said(line, 200)) for line in message.lines)]
+
+
+RENDERERS = {"slack": slack, "teams": teams, "pager": pager}
+PLAIN = {"slack": slack_plain, "teams": teams_plain, "pager": pager}

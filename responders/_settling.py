@@ -5,32 +5,39 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.errors import Denied, NotFound, Rejected
-from shared.models.action import State
+from responders._interface import newest
+from responders._refusal import Asked, Fate, Service
+from responders._refusals import TABLE, ending_of, refusal_of, told
+from shared.models.action import State, target_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from responders._interface import Responder
+    from responders._refusal import Refusal
+    from shared.errors import Rejected
     from shared.models.action import Action
     from shared.models.device import MachineAction
 
 TRIES = 3
+REISSUES = 1
+AWAY_AFTER = timedelta(minutes=10)
+"""How long an action may wait for its device before the device counts as away."""
+
+STUCK = timedelta(days=4)
+"""How long Defender may take in all: it tries for three days to reach a device."""
+
 ATTEMPTS = 12
 YOUNG = timedelta(minutes=30)
 LOOK_YOUNG = timedelta(seconds=5)
 LOOK_OLD = timedelta(hours=1)
 BACK_OFF = timedelta(seconds=30)
-
-_ADVICE = {
-    "Unauthorized": "check the identity of the function app and its token audience",
-    "Forbidden": "grant the app role that the message names (docs: permissions)",
-    "DisabledFeature": "turn the feature on in the Defender portal, under advanced features",
-    "DisallowedOperation": "give the device's group a remediation level in the Defender portal",
-    "OsPlatformNotSupported": "do it on the device itself; Defender does not offer it for this system",
-    "ClientVersionNotSupported": "update the Defender sensor of the device",
-    "ResourceNotFound": "look for the device under a newer id; it may have been onboarded again",
-}
+TOKEN_ATTEMPTS = 6
+TOKEN_WAIT = timedelta(seconds=20)
+_QUOTE = 160
+_RUNNING = frozenset({"", "pending", "inprogress"})
+_EARLIER = "look first whether an earlier call worked after all; then "
 
 
 def accepted(action: Action, made: MachineAction, now: datetime, *, foreign: bool) -> Action:
@@ -48,52 +55,111 @@ def accepted(action: Action, made: MachineAction, now: datetime, *, foreign: boo
     )
 
 
-def progressed(action: Action, seen: MachineAction, responder: Responder, now: datetime) -> Action:
-    """An accepted action after a look at its machine action; the same value where only the due time moves."""
-    if seen.status == "succeeded":
+def progressed(
+    action: Action, seen: MachineAction, responder: Responder, now: datetime, reissues: int = REISSUES
+) -> Action:
+    """An accepted action after a look at its machine action; in the same state where it goes on. A live response
+    session that broke off on the device is for its responder to make sense of. `reissues` says how often it is sent
+    anew where the device stayed away for so long that Defender gave up.
+    """
+    came_to_something = seen.begun and seen.status in {"failed", "timeout"} and responder.gathers
+    if seen.status == "succeeded" or came_to_something:
         return _succeeded(action, responder, now)
     if seen.status == "cancelled":
-        who = seen.cancelled_by or "somebody"
-        return action.to(
-            State.FAILED,
-            now,
-            cancelled=True,
-            detail=f"cancelled by {who} in Defender",
-            todo="nothing, unless it should be done after all; then do it in the Defender portal",
-        )
-    if seen.status in {"failed", "timeout"}:
-        return _ended_badly(action, seen, now)
-    return looked(action, now)
+        row = ending_of(seen)
+        todo = f"nothing, unless it should be done after all; then: bulkhead retry {action.id}"
+        return action.to(State.FAILED, now, cancelled=True, detail=f"{row.means}{_reason(seen)}", todo=todo)
+    if seen.status == "failed":
+        row = ending_of(seen)
+        return ended(action, row, now, f"{row.means}{_reason(seen)}")
+    if seen.status == "timeout":
+        return _given_up(action, seen, now, reissues)
+    if now - (action.accepted_at or now) >= STUCK:
+        return _stuck(action, seen, now)
+    return looked(action, now, away=seen.status == "pending", unheard="" if seen.status in _RUNNING else seen.status)
 
 
-def looked(action: Action, now: datetime) -> Action:
-    """An accepted action that goes on: looked at often while young, ever more rarely when old."""
+def looked(action: Action, now: datetime, *, away: bool = False, unheard: str = "") -> Action:
+    """An accepted action that goes on: looked at often while young, ever more rarely when old. `away` says that it has
+    not reached its device: after a while the device counts as away. `unheard` is a state that this version does not
+    know.
+    """
     age = now - (action.accepted_at or now)
     wait = LOOK_YOUNG if age < YOUNG else min(LOOK_OLD, age / 10)
-    return action.model_copy(update={"due": now + wait})
+    away = away and age >= AWAY_AFTER
+    detail = action.detail
+    if away != action.away:
+        detail = "the device does not answer; Defender keeps trying for three days" if away else ""
+    if unheard:
+        detail = f"Defender calls its state '{unheard[:_QUOTE]}', which this version does not know"
+    return action.model_copy(update={"due": now + wait, "away": away, "detail": detail})
+
+
+def _stuck(action: Action, seen: MachineAction, now: datetime) -> Action:
+    """Nobody waits for ever: Defender itself gives up after three days."""
+    row = TABLE[Service.DEFENDER, "action-stuck"]
+    said = f"{row.means} (it says '{seen.status[:_QUOTE]}')"
+    lost = {"ended": (*action.ended, action.machine_action), "away": False}
+    return action.to(State.FAILED, now, **lost, detail=said, todo=_advice(row, action))
+
+
+def parked(
+    action: Action, seen: MachineAction, listed: Iterable[MachineAction], kinds: tuple[str, ...]
+) -> MachineAction | None:
+    """What somebody else did to the device while ours came to wait behind it: both were taken at about the same moment.
+    Ours would land when that is undone, against the will of whoever undoes it (defender-api.md: the dangerous race).
+    """
+    if action.foreign or seen.status not in {"pending", "cancelled"}:
+        return None
+    others = [each for each in listed if each.id != seen.id and target_of(each.machine_id) == action.target]
+    last = newest(others, kinds=kinds, status="succeeded")
+    return last if last and last.kind == kinds[0] else None
+
+
+def overtaken(action: Action, by: MachineAction, now: datetime) -> Action:
+    """An action that was taken back while somebody else's did the same."""
+    done = {"machine_action": by.id, "foreign": True, "ended": (*action.ended, action.machine_action), "away": False}
+    who = by.requestor or "somebody else"
+    return action.to(State.ELSEWHERE, now, **done, detail=f"through {who}; ours waited behind that, and was taken back")
 
 
 def _succeeded(action: Action, responder: Responder, now: datetime) -> Action:
-    if responder.fetches:
+    if responder.gathers:
         return action.to(State.FETCHING, now, due=now)
     if action.foreign:
         return action.to(State.ELSEWHERE, now)
     return action.to(State.SUCCEEDED, now)
 
 
-def _ended_badly(action: Action, seen: MachineAction, now: datetime) -> Action:
-    what = "failed on the device" if seen.status == "failed" else "was not done in time"
-    result = f" (error {seen.error & 0xFFFFFFFF:#010x})" if seen.error else ""  # an HRESULT: failures are negative
-    return ended(action, f"{what}{result}", now)
+def _given_up(action: Action, seen: MachineAction, now: datetime, reissues: int) -> Action:
+    """Defender tried for as long as it tries, and the device did not answer (defender-api.md 5.1: three days)."""
+    times = action.timeouts + 1
+    row = ending_of(seen)
+    lost = {"ended": (*action.ended, action.machine_action), "machine_action": "", "timeouts": times, "away": False}
+    said = f"{row.means}{_reason(seen)} ({times} of {reissues + 1} times)"
+    if times > reissues:
+        return action.to(State.FAILED, now, **lost, detail=said, todo=_advice(row, action))
+    return action.to(State.PLANNED, now, **lost, foreign=False, due=now + BACK_OFF, detail=f"{said}; sent anew")
 
 
-def ended(action: Action, detail: str, now: datetime) -> Action:
-    """An action whose machine action came to nothing: tried again some times, each try through every rail."""
+def _reason(seen: MachineAction) -> str:
+    """Why a machine action ended so, as far as Defender says: in its words, and in few of them."""
+    if seen.status == "cancelled":
+        who = seen.cancelled_by[:_QUOTE] or "somebody"
+        return f" by {who} in Defender" + (f": {seen.cancel_comment[:_QUOTE]}" if seen.cancel_comment else "")
+    result = f" (error {seen.error & 0xFFFFFFFF:#010x})" if seen.error else ""
+    return result + (f"; Defender says: {seen.troubleshoot[:_QUOTE]}" if seen.troubleshoot else "")
+
+
+def ended(action: Action, row: Refusal, now: datetime, detail: str = "") -> Action:
+    """An action whose machine action came to nothing: tried again some times, each try through every rail. `detail` is
+    what is kept of it, the row's own clause where it is empty.
+    """
     tries = action.tries + (0 if action.foreign else 1)
-    lost = {"ended": (*action.ended, action.machine_action), "machine_action": "", "tries": tries, "detail": detail}
+    said = detail or row.means
+    lost = {"ended": (*action.ended, action.machine_action), "machine_action": "", "tries": tries, "detail": said}
     if tries >= TRIES:
-        todo = "look whether the device is on and its Defender sensor healthy, then do it in the Defender portal"
-        return action.to(State.FAILED, now, **lost, todo=todo)
+        return action.to(State.FAILED, now, **lost, todo=_advice(row, action))
     return action.to(State.PLANNED, now, **lost, foreign=False, due=now + BACK_OFF * 2 ** min(tries, 4))
 
 
@@ -104,16 +170,34 @@ def doubted(action: Action, detail: str, now: datetime, visibility: timedelta) -
     doubts = action.doubts + 1
     said = f"{detail}; in doubt {doubts} times"[:300]
     if doubts >= ATTEMPTS:
-        todo = "look at the device in the Defender portal, and do it there"
+        todo = _advice(TABLE[Service.DEFENDER, "outcome-unknown"], action)
         return action.to(State.FAILED, now, doubts=doubts, detail=f"{said}, never confirmed", todo=todo)
     wait = visibility * 2 ** min(doubts - 1, 6)
     return action.to(State.UNKNOWN, now, due=now + wait, doubtful=True, doubts=doubts, detail=said)
 
 
-def rejected(action: Action, error: Rejected, now: datetime) -> Action:
-    """An action that Defender refused for good."""
-    code = error.code or ("Forbidden" if isinstance(error, Denied) else "")
-    todo = _ADVICE.get(code, "read what Defender says, and do it in the Defender portal")
-    if isinstance(error, NotFound):
-        todo = _ADVICE["ResourceNotFound"]
-    return action.to(State.FAILED, now, detail=f"Defender refused: {error}"[:400], todo=todo)
+def rejected(
+    action: Action,
+    error: Rejected,
+    responder: Responder,
+    now: datetime,
+    asked: Asked = Asked.DEVICE,
+    *,
+    seen: bool = False,
+) -> Action:
+    """An action that Defender refused: for good, but for a token that another one may replace. `seen` tells whether
+    what makes the device busy is listed.
+    """
+    row = refusal_of(error, Service.DEFENDER, asked, seen=seen, permissions=responder.permissions)
+    detail = told(row, error)
+    attempts = action.attempt - action.before
+    if row.fate is Fate.AGAIN and attempts < TOKEN_ATTEMPTS:
+        wait = TOKEN_WAIT * 2 ** min(max(attempts, 1) - 1, 4)
+        return action.to(State.PLANNED, now, due=now + wait, detail=detail)
+    todo = f"{_EARLIER if action.doubtful else ''}{_advice(row, action)}"
+    return action.to(State.UNAVAILABLE if row.fate is Fate.UNAVAILABLE else State.FAILED, now, detail=detail, todo=todo)
+
+
+def _advice(row: Refusal, action: Action) -> str:
+    """What a person should do, and how the same is tried again."""
+    return f"{row.todo}. To have it tried again: bulkhead retry {action.id}"

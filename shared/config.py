@@ -9,9 +9,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from shared.errors import SettingsError
+from shared.models.rates import DEFAULT_RATES, checked_rates, parse_rate
+from shared.models.tool import Tool
+from shared.zones import checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,36 +31,8 @@ CLOUDS = {
 
 COMMERCIAL_AUDIENCE = "https://api.securitycenter.microsoft.com"
 
-DEFAULT_RATES = {
-    "incidents": "50/min",
-    "alerts": "150/min",
-    "hunting": "45/min",
-    "machines": "100/min,1500/h",
-    "machine_actions": "100/min,1500/h",
-    "isolate": "100/min,1500/h",
-    "collect": "100/min,1500/h",
-    "package_uri": "2/min,120/h",
-    "live_response": "10/min",
-    "live_response_result": "100/min,1500/h",
-    "live_response_sessions": 15,
-    "library": "100/min,1500/h",
-    "actions": "100/min,1500/h",
-}
-"""The documented limits by API; sessions are a number at once, the rest calls in a sliding window."""
-
-_WINDOWS = {"s": 1, "min": 60, "h": 3600}
-_RATE = re.compile(r"(\d+)/(s|min|h)")
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|(\.[A-Za-z0-9-]+){2,}")
 _CRON_FIELDS = 6
-
-
-def parse_rate(written: str) -> tuple[tuple[int, int], ...]:
-    """`2/min,120/h` as ((2, 60), (120, 3600)): calls and window in seconds. Raises ValueError."""
-    parts = [part.strip() for part in written.split(",")]
-    found = [_RATE.fullmatch(part) for part in parts]
-    if not all(found) or any(match and int(match[1]) < 1 for match in found):
-        raise ValueError(f"'{written}' is not a rate; write for example 2/min,120/h (units: s, min, h)")
-    return tuple((int(match[1]), _WINDOWS[match[2]]) for match in found if match)
 
 
 def _json(value: object) -> object:
@@ -70,23 +45,7 @@ def _json(value: object) -> object:
 
 
 def _rate_limits(value: object) -> object:
-    written = _json(value)
-    if not isinstance(written, dict):
-        raise ValueError('needs a JSON object, for example {"package_uri": "2/min,120/h"}')  # noqa: TRY004 - pydantic asks for it
-    problems = [
-        f"unknown key {key}; known are {', '.join(DEFAULT_RATES)}" for key in sorted(set(written) - set(DEFAULT_RATES))
-    ]
-    for key, rate in written.items():
-        if isinstance(rate, str):
-            try:
-                parse_rate(rate)
-            except ValueError as error:
-                problems.append(f"{key}: {error}")
-        elif not isinstance(rate, int) or isinstance(rate, bool) or rate < 1:
-            problems.append(f"{key}: {rate!r} is neither a rate like 2/min,120/h nor a number from 1 on")
-    if problems:
-        raise ValueError("; ".join(problems))
-    return written
+    return checked_rates(_json(value))
 
 
 class _Strict(BaseModel):
@@ -105,8 +64,8 @@ class Caps(_Strict):
 
 
 class Protected(_Strict):
-    """`PROTECTED`: devices that are never contained. Names match case-insensitively, as the full DNS name or its first
-    label; tags and groups case-insensitively.
+    """`PROTECTED`: devices that are never contained. Ids are Defender's, or Entra's where Defender tells them. Names
+    match case-insensitively, as the full DNS name or its first label; tags and groups case-insensitively.
     """
 
     ids: tuple[str, ...] = ()
@@ -129,6 +88,7 @@ class Settings(_Strict):
     EVIDENCE_STORAGE: str = ""
     EVIDENCE_STORAGE__blobServiceUri: str = ""
     AZURE_CLIENT_ID: str = ""
+    CUSTODY_KEY: str = ""
     DEPLOYMENT: str = Field("", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,39}$")
     DEFENDER_CLOUD: Literal["commercial", "gcc", "gcchigh", "dod"] = "commercial"
     DEFENDER_API_URL: str = ""
@@ -136,9 +96,11 @@ class Settings(_Strict):
     RESPONSE_MODE: Literal["observe", "respond"] = "observe"
     SLACK_WEBHOOK_URL: str = ""
     TEAMS_WEBHOOK_URL: str = ""
+    PAGER_WEBHOOK_URL: str = ""
     WATCH_SCHEDULE: str = "*/10 * * * * *"
     FOLLOW_SCHEDULE: str = "*/10 * * * * *"
     HOUSEKEEPING_SCHEDULE: str = "0 7 * * * *"
+    POLICY_FILE: str = ""
     RATE_LIMITS: Annotated[dict[str, int | str], BeforeValidator(_rate_limits)] = Field(default_factory=dict)
     ISOLATION_CAPS: Annotated[Caps, BeforeValidator(_json)] = Caps()
     PROTECTED: Annotated[Protected, BeforeValidator(_json)] = Protected()
@@ -146,10 +108,13 @@ class Settings(_Strict):
     WATCH_OVERLAP: Seconds = timedelta(minutes=2)
     WATCH_SLICE: Seconds = timedelta(hours=1)
     WATCH_ALARM: Seconds = timedelta(minutes=5)
+    STALL_ALARM: Seconds = timedelta(minutes=10)
     MAX_AGE_TO_CONTAIN: Seconds = timedelta(hours=2)
     ACTION_VISIBILITY: Annotated[timedelta, Field(ge=timedelta(seconds=5))] = timedelta(seconds=120)
     NUDGE_AFTER: Seconds = timedelta(seconds=60)
+    AWAY_REISSUES: int = Field(1, ge=0, le=10)
     COLLECT_PATIENCE: Seconds = timedelta(minutes=10)
+    APPROVAL_EXPIRES: Seconds = timedelta(hours=24)
     CLOSE_AFTER: Annotated[timedelta, Field(ge=timedelta(hours=1))] = timedelta(hours=1)
     TIME_BUDGET: Seconds = timedelta(minutes=8)
     DOWNLOAD_HOSTS: Annotated[tuple[str, ...], BeforeValidator(_json)] = (
@@ -160,6 +125,20 @@ class Settings(_Strict):
         ".blob.core.usgovcloudapi.net",
     )
     NOTIFY_DETAIL: Literal["minimal", "full"] = "minimal"
+    TOOLS: Annotated[dict[str, Tool], BeforeValidator(_json)] = Field(default_factory=dict)
+    LIVE_RESPONSE_POLL: Seconds = timedelta(minutes=2)
+    LIVE_RESPONSE_PATIENCE: Seconds = timedelta(hours=2)
+    MEMORY_PART_SIZE: int = Field(512 * 1024 * 1024, ge=64 * 1024, le=2 * 1024**3)
+    MEMORY_PATIENCE: Seconds = timedelta(hours=6)
+    WINDOWS_LIVE_RESPONSE: Literal["off", "experimental"] = "off"
+    LANGUAGE: Literal["en", "ja"] = "en"
+    REPORT_ZONE: Annotated[str, AfterValidator(checked)] = "UTC"
+    REPORT_EVERY: Seconds = timedelta(minutes=1)
+    REVIEW_URL: str = ""
+    HUNT_WINDOW: Annotated[timedelta, Field(ge=timedelta(minutes=1), le=timedelta(days=15))] = timedelta(hours=24)
+    HUNT_QUERIES: str = ""
+    VIRUSTOTAL_API_KEY: str = ""
+    VIRUSTOTAL_URL: str = ""
 
     @field_validator("WATCH_SCHEDULE", "FOLLOW_SCHEDULE", "HOUSEKEEPING_SCHEDULE")
     @classmethod
@@ -168,7 +147,10 @@ class Settings(_Strict):
             raise ValueError(f"'{value}' needs six fields: second minute hour day month weekday")
         return value
 
-    @field_validator("DEFENDER_API_URL", "GRAPH_API_URL", "SLACK_WEBHOOK_URL", "TEAMS_WEBHOOK_URL")
+    @field_validator(
+        *("DEFENDER_API_URL", "GRAPH_API_URL", "SLACK_WEBHOOK_URL", "TEAMS_WEBHOOK_URL", "PAGER_WEBHOOK_URL"),
+        *("CUSTODY_KEY", "REVIEW_URL", "VIRUSTOTAL_URL"),
+    )
     @classmethod
     def _https(cls, value: str) -> str:
         parts = urlsplit(value)

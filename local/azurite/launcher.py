@@ -24,7 +24,7 @@ ACCOUNT: Final = "devstoreaccount1"
 KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 _EXECUTABLE: Final = Path(__file__).parent / "node_modules" / ".bin" / "azurite"
-_OPTIONS: Final = ("--silent", "--skipApiVersionCheck", "--disableTelemetry")
+_OPTIONS: Final = ("--skipApiVersionCheck", "--disableTelemetry")
 _LISTENING: Final = re.compile(r"^Azurite (Blob|Queue|Table) service is successfully listening at (\S+)$", re.MULTILINE)
 _SERVICES: Final = frozenset({"Blob", "Queue", "Table"})
 # Run before Azurite's own code. Azurite's standard input is a pipe that we hold: when we close it, or are gone, however
@@ -55,7 +55,7 @@ class AzuriteServer:
 
     Without a location the data lie in a temporary folder that goes with the server; with one they stay in it, and the
     next server there finds them. A port of 0 is any free one. What Azurite prints is in ``azurite.log`` in the
-    location.
+    location; with an access log, one line for each request too.
     """
 
     def __init__(
@@ -65,11 +65,13 @@ class AzuriteServer:
         blob_port: int = 0,
         queue_port: int = 0,
         table_port: int = 0,
+        access_log: bool = False,
         start_seconds: float = 30.0,
         stop_seconds: float = 10.0,
     ) -> None:
         self._kept_location = location
         self._ports = {"--blobPort": blob_port, "--queuePort": queue_port, "--tablePort": table_port}
+        self._access_log = access_log
         self._start_seconds = start_seconds
         self._stop_seconds = stop_seconds
         self._resources = ExitStack()
@@ -81,6 +83,7 @@ class AzuriteServer:
             AzuriteError: Node or Azurite is missing, or a service does not listen within `start_seconds`.
         """
         command = [_node(), "--import", _END_WITH_US, str(_executable()), *_OPTIONS]
+        command += [] if self._access_log else ["--silent"]
         with ExitStack() as starting:
             location = self._kept_location or Path(starting.enter_context(_temporary_folder()))
             location.mkdir(parents=True, exist_ok=True)

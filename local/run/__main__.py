@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from local.azurite import AzuriteError
 from local.run.incidents import ReplayError, built_in, replayed
 from local.run.progress import Progress, coloured
+from local.run.reports import saved
 from local.run.stage import Stage, StageError, staged
 from responders._notices import device_label
 from responders._wiring import build
-from shared.models.action import EXPLAINED, State, Watermark
+from shared.models.action import EXPLAINED, State
+from shared.models.progress import Watermark
 
 if TYPE_CHECKING:
     from responders._ports import Ports
@@ -89,6 +91,9 @@ def sum_up(named: list[str], stage: Stage, ports: Ports) -> int:
             print(f"  {incident}: nothing; {entry.value.verdict}: {'; '.join(entry.value.reasons[:2])}")
     whole = _evidence(actions, stage, ports)
     _times(actions, ports)
+    print(coloured("\nThe report of each incident", "head"))
+    for path in saved(named, stage.folder / "reports", ports):
+        print(f"  {path}")
     violations = stage.control("GET", "violations")["value"]
     for violation in violations:
         print(coloured(f"  the tenant complains: {violation}", "bad"))

@@ -34,16 +34,19 @@ class Scene:
 
 
 def built_in() -> Scene:
-    """One harmful incident, one harmless, and one on a protected device. Synthetic."""
+    """One harmful incident, one harmless, one on a protected device, and one on a Linux server. Synthetic."""
     machines = samples.fleet(FLEET)
     protected = next(each for each in machines if each["id"] == samples.fleet_id(5))
     protected["machineTags"] = [*protected.get("machineTags", []), "Payroll"]
+    server = next(each for each in machines if each["id"] == samples.fleet_id(1))
+    server["device"] = {"memory_mib": 20}
     incidents = [
         samples.harmful_incident("1001", device_id=samples.fleet_id(2), domain_controller_id=samples.fleet_id(0)),
         samples.harmless_incident("1002", device_id=samples.fleet_id(3)),
         samples.protected_incident("1003", device_id=samples.fleet_id(5), tag="Payroll"),
+        samples.harmful_incident("1004", device_id=samples.fleet_id(1), domain_controller_id=samples.fleet_id(0)),
     ]
-    return Scene(machines, [_unstamped(raw) for raw in incidents])
+    return Scene(machines, [unstamped(raw) for raw in incidents])
 
 
 def replayed(folder: Path) -> Scene:
@@ -77,10 +80,10 @@ def _read(path: Path) -> Iterator[Json]:
 
 def _present(raw: Json, now: datetime) -> Json:
     newest = Incident.model_validate(raw).newest_alert
-    return _unstamped(_moved(raw, now - newest) if newest else raw)
+    return unstamped(_moved(raw, now - newest) if newest else raw)
 
 
-def _unstamped(raw: Json) -> Json:
+def unstamped(raw: Json) -> Json:
     """The incident without its time of change: that is when the tenant shows it."""
     return {name: value for name, value in raw.items() if name != "lastUpdateDateTime"}
 

@@ -6,8 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from responders._inert import inert
 from responders._notices import FINAL, device_label, digest_of
-from responders._rendering import inert
 from shared.models.action import EXPLAINED, State
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from local.run.stage import Stage
     from responders._ledger import Ledger
     from responders._ports import Ports
-    from shared.models.action import Action, IncidentState
+    from shared.models.action import Action
+    from shared.models.progress import IncidentState
 
 _COLOURS = {"good": "32", "bad": "31", "wait": "33", "quiet": "2", "head": "1"}
 
@@ -88,7 +89,7 @@ def finished(ledger: Ledger, state: IncidentState, actions: list[Action]) -> boo
     if state.assessed != state.seen or not all(action.state.settled for action in actions):
         return False
     notices = [entry.value for entry in ledger.notices(state.id)]
-    if any(notice.state == "sending" for notice in notices):
+    if any(notice.pending for notice in notices):
         return False
     stands = digest_of(actions)
     told = any(notice.kind == FINAL and notice.digest == stands for notice in notices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import requests
 
 from local.azurite import AzuriteServer
 from local.storage import prepare
+from local.tenant.sandbox import STANDINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +36,7 @@ SETTINGS = {
     "HOUSEKEEPING_SCHEDULE": "0 * * * * *",
     "ACTION_VISIBILITY": "PT9S",
     "NUDGE_AFTER": "PT10S",
+    "REPORT_EVERY": "PT5S",
     "PROTECTED": json.dumps({"tags": ["Payroll"]}),
 }
 """Faster than the defaults, so that a run can be watched; everything else is as it would be in Azure."""
@@ -43,8 +46,26 @@ TENANT = {
     "durations": {
         "Isolate": {"pending": [1, 3], "running": [3, 6]},
         "CollectInvestigationPackage": {"pending": [1, 3], "running": [4, 8]},
+        "RunAntiVirusScan": {"pending": [1, 3], "running": [2, 4]},
     },
 }
+
+
+FASTER = {"incidents": "200/min", "live_response": "30/min", "hunting": "600/min"}
+"""Limits for a clock that runs faster: reading every two seconds would leave no calls for comments."""
+
+LAB_TENANT = {
+    "durations": {**TENANT["durations"], "LiveResponse": {"pending": [0.5, 1.5], "running": [0.1, 0.2]}},  # type: ignore[dict-item]
+    "uplink_bytes_per_second": 20_000_000,
+}
+LAB = {
+    "POLICY_FILE": "policies/lab-memory.yaml",
+    "LIVE_RESPONSE_POLL": "PT2S",
+    "MEMORY_PART_SIZE": str(12 << 20),
+    "RATE_LIMITS": json.dumps(FASTER),
+    "TOOLS": json.dumps({"avml": {"sha256": hashlib.sha256((STANDINS / "avml").read_bytes()).hexdigest()}}),
+}
+"""What a run has beside: memory capture, with a stand-in of the tool, on Linux devices that really run scripts."""
 
 
 class StageError(Exception):
@@ -59,6 +80,11 @@ class Stage:
     settings: Mapping[str, str]
     folder: Path
 
+    def put_tool(self) -> None:
+        """Have the live response library hold the stand-in of the memory tool, as an operator would upload it."""
+        content = (STANDINS / "avml").read_bytes()
+        requests.put(f"{self.tenant}/_tenant/library/avml", data=content, timeout=30).raise_for_status()
+
     def control(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Speak to the tenant's control API (`/_tenant/...`)."""
         answer = requests.request(method, f"{self.tenant}/_tenant/{path}", json=body, timeout=30)
@@ -69,17 +95,21 @@ class Stage:
 @contextmanager
 def staged(folder: Path, package: str = "") -> Iterator[Stage]:
     """Start storage, tenant and host in this order, and end them in the other."""
-    wanted = TENANT | ({"package_file": package} if package else {})
-    with grounds(folder, wanted) as stage, host(folder, stage.settings):
+    wanted = {**TENANT, **LAB_TENANT, "rates": FASTER}
+    wanted |= {"package_file": package} if package else {}
+    with grounds(folder, wanted, LAB) as stage, host(folder, stage.settings):
+        stage.put_tool()
         yield stage
 
 
 @contextmanager
-def grounds(folder: Path, tenant: Mapping[str, object], changed: Mapping[str, str] | None = None) -> Iterator[Stage]:
+def grounds(
+    folder: Path, tenant: Mapping[str, object], changed: Mapping[str, str] | None = None, *, access_log: bool = False
+) -> Iterator[Stage]:
     """Start storage and a tenant of these settings, for hosts to come: they run with ours and what is `changed`."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        azurite = stack.enter_context(AzuriteServer(folder / "storage"))
+        azurite = stack.enter_context(AzuriteServer(folder / "storage", access_log=access_log))
         address = stack.enter_context(_tenant(folder, tenant))
         settings = settings_for(azurite, address) | dict(changed or {})
         prepare(settings)
@@ -104,6 +134,7 @@ def _tenant(folder: Path, wanted: Mapping[str, object]) -> Iterator[str]:
     port_file = folder / "tenant.port"
     port_file.unlink(missing_ok=True)
     command = ["local.tenant", "--port", "0", "--settings", json.dumps(dict(wanted)), "--port-file", str(port_file)]
+    command += ["--devices", str(folder / "devices")]
     with _process(command, folder / "tenant.log") as process:
         _await(process, lambda: port_file.is_file() and port_file.read_text().strip(), folder / "tenant.log")
         yield f"http://127.0.0.1:{port_file.read_text().strip()}"

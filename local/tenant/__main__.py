@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.tenant.clock import system_clock
+from local.tenant.linux import Sandboxes
+from local.tenant.liveresponse import nobody
 from local.tenant.model import Tenant
 from local.tenant.server import TenantServer
 from local.tenant.settings import TenantSettings
@@ -24,13 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", default="{}", help="a JSON file, or JSON itself")
     parser.add_argument("--seed", type=int, default=0, help="what durations, ids and chance are drawn from")
     parser.add_argument("--port-file", type=Path, help="where to write the port once the tenant listens")
+    parser.add_argument("--devices", type=Path, help="a folder in which Linux devices really run live response")
     chosen = parser.parse_args(arguments)
     try:
         settings = TenantSettings.from_text(_text(chosen.settings))
     except (OSError, ValueError) as error:
         print(f"tenant: {error}", file=sys.stderr)
         return 2
-    server = TenantServer(Tenant(settings, system_clock, chosen.seed), chosen.port)
+    sandboxes = Sandboxes(chosen.devices, settings) if chosen.devices else None
+    server = TenantServer(Tenant(settings, system_clock, chosen.seed, sandboxes or nobody), chosen.port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.ask_to_stop())
     with server:
@@ -38,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _write_at_once(chosen.port_file, str(server.port))
         print(f"tenant listening on {server.url}", flush=True)
         server.wait()
+    if sandboxes:
+        sandboxes.close()
     return 0
 
 

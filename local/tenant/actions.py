@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 from local.tenant.clock import stamp
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from datetime import datetime
+    from pathlib import Path
 
+    from local.tenant.liveresponse import Outcomes
     from local.tenant.wire import Json
 
 ISOLATING = frozenset({"Isolate", "Unisolate"})
@@ -102,7 +105,8 @@ class Action:
     scope: str | None = None
     sha1: str | None = None
     commands: list[Json] = field(default_factory=list)
-    results: list[bytes | None] = field(default_factory=list)
+    results: list[bytes | Path | None] = field(default_factory=list)
+    session: Outcomes | Future[Outcomes] | None = None
     behind_releases: bool = False
     interruption: Interruption | None = None
 

@@ -24,7 +24,7 @@ def answer(tenant: Tenant, request: Request) -> Reply:
         match = pattern.fullmatch(path)
         if match and method == request.method:
             try:
-                body = cast("Json", request.json() if request.body else {})
+                body = cast("Json", request.json() if request.body and method != "PUT" else {})
                 found = run(tenant, body, match[1] if match.groups() else "", request)
             except ApiError as error:
                 return json_reply(error.status, {"error": {"code": error.code, "message": error.message}})
@@ -45,6 +45,15 @@ def _several(body: object, name: str) -> list[Json]:
 def _machines(tenant: Tenant, body: Json, _: str, __: Request) -> object:
     given = _several(body, "machines")
     return {"value": [tenant.fleet.put(one).shown for one in given]}
+
+
+def _reboot(tenant: Tenant, _: Json, machine_id: str, __: Request) -> object:
+    tenant.reboot(machine_id)
+    return {"id": machine_id}
+
+
+def _library_file(tenant: Tenant, _: Json, name: str, request: Request) -> object:
+    return tenant.library.put(name, request.body, "analyst@contoso.com")
 
 
 def _incidents(tenant: Tenant, body: Json, _: str, __: Request) -> object:
@@ -104,6 +113,15 @@ def _show_faults(tenant: Tenant, _: Json, __: str, ___: Request) -> object:
     return {"value": tenant.faults.show()}
 
 
+def _load_rows(tenant: Tenant, body: Json, _: str, __: Request) -> object:
+    return tenant.hunting.load(body)
+
+
+def _clear_rows(tenant: Tenant, _: Json, __: str, ___: Request) -> object:
+    tenant.hunting.clear()
+    return {}
+
+
 def _rates(tenant: Tenant, body: Json, _: str, __: Request) -> object:
     tenant.rates.change(body)
     return body
@@ -136,6 +154,8 @@ _CALLS: tuple[tuple[str, re.Pattern[str], Run], ...] = tuple(
         ("POST", "machines", _machines),
         ("POST", "machines/([^/]+)/offline", _presence(online=False)),
         ("POST", "machines/([^/]+)/online", _presence(online=True)),
+        ("POST", "machines/([^/]+)/reboot", _reboot),
+        ("PUT", "library/([^/]+)", _library_file),
         ("POST", "incidents", _incidents),
         ("PATCH", "incidents/([^/]+)", _change_incident),
         ("POST", "incidents/([^/]+)/merge", _merge),
@@ -148,6 +168,8 @@ _CALLS: tuple[tuple[str, re.Pattern[str], Run], ...] = tuple(
         ("POST", "faults", _add_faults),
         ("GET", "faults", _show_faults),
         ("DELETE", "faults", _clear_faults),
+        ("POST", "hunting", _load_rows),
+        ("DELETE", "hunting", _clear_rows),
         ("POST", "rates", _rates),
         ("GET", "log", _log),
         ("GET", "state", _state),

@@ -45,14 +45,21 @@ class Desk:
     """All machine actions of the tenant."""
 
     def __init__(
-        self, settings: TenantSettings, fleet: Fleet, now: Clock, draws: Draws, runner: liveresponse.Runner
+        self,
+        settings: TenantSettings,
+        fleet: Fleet,
+        now: Clock,
+        draws: Draws,
+        runner: liveresponse.Runner,
+        files: liveresponse.Files,
     ) -> None:
-        """Start without any."""
+        """Start without any; `files` is the library."""
         self._settings = settings
         self._fleet = fleet
         self._now = now
         self._draws = draws
         self._runner = runner
+        self._files = files
         self._actions: dict[str, Action] = {}
         self._by_machine: dict[str, list[Action]] = {}
         self._final: dict[str, tuple[Progress, Json]] = {}
@@ -165,13 +172,18 @@ class Desk:
         return turn if turn is None or turn <= action.deadline else None
 
     def _carry_out(self, action: Action, machine: Machine, start: datetime) -> None:
-        commands = [one["command"] for one in action.commands]
-        outcomes = self._runner(machine.shown, commands)
+        if action.session is None:
+            commands = [one["command"] for one in action.commands]
+            action.session = self._runner(machine, commands, self._files)
+        outcomes = liveresponse.told(action.session)
+        if outcomes is None:
+            return
         action.commands = liveresponse.carried_out(action.commands, outcomes, start)
         action.results = [one.result for one in outcomes]
         action.running_for = sum(one.seconds for one in outcomes)
         if any(one.errors for one in outcomes) and action.ending.status == "Succeeded":
-            action.ending = Ending("Failed", -2_147_467_259)
+            late = any(one.late for one in outcomes)
+            action.ending = Ending("TimeOut") if late else Ending("Failed", -2_147_467_259)
 
     def isolated(self, machine_id: str) -> bool:
         """Tell whether a device is off the network now."""

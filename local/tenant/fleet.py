@@ -52,6 +52,7 @@ class Machine:
     session_until: datetime | None = None
     outcomes: dict[str, Json] = field(default_factory=dict)
     package_file: str | None = None
+    device: Json = field(default_factory=dict)
 
 
 class Fleet:
@@ -65,18 +66,20 @@ class Fleet:
     def put(self, given: Json) -> Machine:
         """Add a machine, or change the members given of a known one.
 
-        Beside the API's members it takes `online`, `package_file` and `outcomes`: {action type: {"status", "error",
-        "troubleshoot", "times"}}.
+        Beside the API's members it takes `online`, `package_file`, `device` (see `sandbox.py`) and `outcomes`:
+        {action type: {"status", "error", "troubleshoot", "times"}}.
         """
         members = dict(given)
         outcomes = _outcomes(members.pop("outcomes", None))
         package_file, online = members.pop("package_file", None), members.pop("online", None)
+        device = members.pop("device", None) or {}
         known = self._machines.get(str(members.get("id", "")))
         shown = shapes.machine({**(known.shown if known else {}), **members}, self._now())
         machine = self._machines.setdefault(shown["id"], Machine(shown))
         machine.shown = shown
         machine.outcomes.update(outcomes)
         machine.package_file = package_file or machine.package_file
+        machine.device.update(device)
         if online is not None and online != machine.presence.online(self._now()):
             machine.presence.set(self._now(), online=online)
         return machine

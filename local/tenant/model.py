@@ -8,21 +8,25 @@ the seed they are given, so that a day of incidents can be played in a second, a
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.tenant import package
+from local.tenant import hunting_rows, package
 from local.tenant.chat import Chat
 from local.tenant.desk import PORTAL, Desk
 from local.tenant.draws import Draws
 from local.tenant.faults import Faults
 from local.tenant.fleet import Fleet
+from local.tenant.hunting import Hunting
 from local.tenant.identity import Identity
 from local.tenant.incidents import Incidents
 from local.tenant.journal import Journal
+from local.tenant.library import Library, form_of
 from local.tenant.links import Links
-from local.tenant.liveresponse import Runner, nobody
+from local.tenant.liveresponse import Restarts, Runner, nobody
 from local.tenant.orders import body_of
 from local.tenant.rates import Rates
+from local.tenant.virustotal import VirusTotal
 from local.tenant.wire import ApiError, Json
 
 if TYPE_CHECKING:
@@ -46,9 +50,14 @@ class Tenant:
         self.draws = Draws(seed)
         self.fleet = Fleet(now)
         self.incidents = Incidents(settings, now)
-        self.desk = Desk(settings, self.fleet, now, self.draws, runner)
+        self.library = Library(settings, now)
+        self._runner = runner
+        self.desk = Desk(settings, self.fleet, now, self.draws, runner, self.library.content)
+        self.hunting = Hunting(settings, now)
+        self._reported: set[str] = set()
         self.links = Links(settings, now, self.draws)
         self.chat = Chat(settings.slack_per_second, settings.slack_burst, now)
+        self.virustotal = VirusTotal(settings.virustotal_key, settings.virustotal_files)
         self.rates = Rates(settings.rates, now, self.draws)
         self.faults = Faults(self.draws)
         self.journal = Journal(now)
@@ -95,10 +104,21 @@ class Tenant:
         return self.incidents.alert(alert_id, all_members=all_members)
 
     def hunt(self, body: object) -> Json:
-        """POST /v1.0/security/runHuntingQuery: the tenant has no event tables yet."""
-        if not isinstance(body, dict) or not isinstance(body.get("Query", body.get("query")), str):
-            raise ApiError(400, "BadRequest", "The body must hold a 'Query'.")
-        raise ApiError(501, "NotImplemented", "The simulated tenant does not answer hunting queries.")
+        """POST /v1.0/security/runHuntingQuery. Its members may be written in capitals or not."""
+        low = {str(name).lower(): value for name, value in body.items()} if isinstance(body, dict) else {}
+        query, timespan = low.get("query"), low.get("timespan")
+        if not isinstance(query, str) or not (timespan is None or isinstance(timespan, str)):
+            raise ApiError(400, "BadRequest", "The body must hold a 'Query', and a 'Timespan' in words if any.")
+        if self.settings.hunting_synthetic:
+            self._report(self.incidents.everything())
+        return self.hunting.run(query, timespan)
+
+    def _report(self, incidents: list[Json]) -> None:
+        """Let the devices of incidents that are new send what happened on them."""
+        for incident in incidents:
+            if incident["id"] not in self._reported:
+                self._reported.add(incident["id"])
+                self.hunting.load(hunting_rows.of_incident(incident))
 
     # Defender for Endpoint
 
@@ -169,15 +189,19 @@ class Tenant:
         result = action.results[index] if 0 <= index < len(action.results) else None
         if action.kind != "LiveResponse" or result is None or not self.desk.progress(action).final:
             raise ApiError(404, "ResourceNotFound", f"No result of command {index} of machine action {action_id}.")
-        content = result
         link = self.links.add(
             f"{action_id}_{index}",
             self.settings.live_response_link_seconds,
             content_type="application/octet-stream",
-            content=lambda: content,
+            path=str(result) if isinstance(result, Path) else None,
+            content=lambda: b"" if isinstance(result, Path) else result,
             content_key=f"{action_id}/{index}",
         )
         return {"@odata.context": _STRING_CONTEXT, "value": link}
+
+    def upload(self, content_type: str, body: bytes, by: str) -> Json:
+        """POST /api/libraryfiles."""
+        return self.library.upload(form_of(content_type, body), by)
 
     # people in the portal
 
@@ -195,6 +219,12 @@ class Tenant:
     def person_connects(self, machine_id: str, seconds: float) -> None:
         """Let a person hold a live response session, which no API call shows."""
         self.fleet.one(machine_id).session_until = self.now() + timedelta(seconds=seconds)
+
+    def reboot(self, machine_id: str) -> None:
+        """Let a device restart; a runner that knows no devices has nothing to restart."""
+        machine = self.fleet.one(machine_id)
+        if isinstance(self._runner, Restarts):
+            self._runner.reboot(machine)
 
     # what an onlooker may know
 

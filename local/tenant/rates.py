@@ -37,6 +37,7 @@ DEFAULT_RATES: dict[str, str] = {
     "live_response_result": _GENERAL,
     "library": _GENERAL,
     "actions": _GENERAL,
+    "virustotal": "4/min",
 }
 GRAPH_APIS = frozenset({"incidents", "alerts", "hunting"})
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}

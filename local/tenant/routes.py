@@ -152,8 +152,26 @@ def _result_link(tenant: Tenant, call: Call) -> Reply:
     return json_reply(200, tenant.live_response_link(call.params["id"], int(call.params["index"])))
 
 
+def _list_files(tenant: Tenant, _: Call) -> Reply:
+    return json_reply(200, tenant.library.listing())
+
+
+def _upload(tenant: Tenant, call: Call) -> Reply:
+    made = tenant.upload(call.request.headers.get("content-type", ""), call.request.body, call.who)
+    return json_reply(200, made, {"fileName": made["fileName"], "sha256": made["sha256"]})
+
+
+def _remove_file(tenant: Tenant, call: Call) -> Reply:
+    tenant.library.remove(call.params["name"])
+    return Reply(204, effect={"fileName": call.params["name"]})
+
+
 def _download(tenant: Tenant, call: Call) -> Reply:
     return tenant.links.open(call.params["token"], call.request.headers)
+
+
+def _reputation(tenant: Tenant, call: Call) -> Reply:
+    return tenant.virustotal.file(call.params["hash"], call.request)
 
 
 def _slack(tenant: Tenant, call: Call) -> Reply:
@@ -167,6 +185,7 @@ def _teams(tenant: Tenant, call: Call) -> Reply:
 _READ_INCIDENT = ("SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All")
 _WRITE_INCIDENT = ("SecurityIncident.ReadWrite.All",)
 _READ_ALERT = ("SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All")
+_LIBRARY = ("Library.Manage",)
 _READ_MACHINE = ("Machine.Read.All", "Machine.ReadWrite.All")
 
 
@@ -200,7 +219,13 @@ ROUTES: tuple[Route, ...] = (
     _mde("cancel", "POST", f"machineactions/{_ID}/cancel", _cancel, (), "actions"),
     _mde("package uri", "GET", f"machineactions/{_ID}/getPackageUri", _package_uri, _READ_MACHINE, "package_uri"),
     _mde("live response result", "GET", _RESULT, _result_link, _READ_MACHINE, "live_response_result"),
+    _mde("list library", "GET", "libraryfiles", _list_files, _LIBRARY, "library"),
+    _mde("upload file", "POST", "libraryfiles", _upload, _LIBRARY, "library"),
+    _mde("remove file", "DELETE", "libraryfiles/(?P<name>[^/]+)", _remove_file, _LIBRARY, "library"),
     Route("download", "GET", re.compile("/download/(?P<token>[0-9a-f]+)"), "link", _download),
+    Route(
+        "file report", "GET", re.compile("/api/v3/files/(?P<hash>[^/]+)"), "virustotal", _reputation, (), "virustotal"
+    ),
     Route("slack", "POST", re.compile("/slack/.+"), "chat", _slack),
     Route("teams", "POST", re.compile("/teams/.+"), "chat", _teams),
 )

@@ -76,6 +76,22 @@ class TenantSettings:
     slack_burst: int = 5
     rates: Mapping[str, str] = field(default_factory=dict)
     live_response_sessions: int = 25
+    library_file_limit: int = 20_000_000
+    put_file_limit: int = 10_000_000
+    put_file_limit_windows: int = 300_000_000
+    get_file_limit: int = 3_000_000_000
+    script_seconds: float = 600.0
+    get_file_seconds: float = 1800.0
+    uplink_bytes_per_second: float = 12_500_000.0
+    gzip_member_bytes: int = 16_777_216
+    hunting_synthetic: bool = True
+    hunting_rows: int = 100_000
+    hunting_bytes: int = 124_000_000
+    hunting_quota: int = 0
+    hunting_dynamic: Literal["text", "nested"] = "text"
+    hunting_capitals: bool = False
+    virustotal_key: str = "0" * 64
+    virustotal_files: Mapping[str, int] = field(default_factory=dict)
 
     def duration(self, kind: str) -> Durations:
         """Return the spans of a kind of action."""
@@ -143,6 +159,17 @@ _NUMBERS = frozenset(
         "slack_per_second",
         "slack_burst",
         "live_response_sessions",
+        "library_file_limit",
+        "put_file_limit",
+        "put_file_limit_windows",
+        "get_file_limit",
+        "script_seconds",
+        "get_file_seconds",
+        "uplink_bytes_per_second",
+        "gzip_member_bytes",
+        "hunting_rows",
+        "hunting_bytes",
+        "hunting_quota",
     }
 )
 _TEXTS = frozenset(
@@ -152,6 +179,7 @@ _TEXTS = frozenset(
         "identity_header",
         "app_name",
         "offline_status",
+        "virustotal_key",
     }
 )
 _MAPPINGS = frozenset(
@@ -160,6 +188,7 @@ _MAPPINGS = frozenset(
         "durations",
         "outcomes",
         "rates",
+        "virustotal_files",
     }
 )
 
@@ -175,6 +204,8 @@ def _mistakes(chosen: Mapping[str, Any]) -> list[str]:
             problems.append(f"'{name}' wants an object")
     if chosen.get("duplicate_isolate", "error") not in {"error", "silent", "race"}:
         problems.append("'duplicate_isolate' wants error, silent or race")
+    if chosen.get("hunting_dynamic", "text") not in {"text", "nested"}:
+        problems.append("'hunting_dynamic' wants text or nested")
     if chosen.get("cloud", "commercial") not in CLOUDS:
         problems.append(f"'cloud' wants one of {', '.join(CLOUDS)}")
     if chosen.get("offline_status", "TimeOut") not in FINAL_STATUSES:

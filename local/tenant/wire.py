@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic_core import to_json
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -87,7 +89,7 @@ def json_reply(
 ) -> Reply:
     """Answer with JSON."""
     content = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
-    return Reply(status, json.dumps(body, ensure_ascii=False).encode(), content, effect=effect)
+    return Reply(status, to_json(body), content, effect=effect)
 
 
 def text_reply(status: int, text: str, headers: Mapping[str, str] | None = None) -> Reply:

@@ -6,21 +6,29 @@ A link comes from a service's answer, so it is checked before it is followed: on
 
 from __future__ import annotations
 
+import re
+import threading
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from shared.clients.answers import REDIRECTS, cause_of, refusal
+from shared.clients.hearing import hang_up
 from shared.clients.interface import Download
-from shared.clients.web import CONNECT_SECONDS, READ_SECONDS, raise_for
+from shared.clients.web import CONNECT_SECONDS, READ_SECONDS
 from shared.config import LOOPBACK
-from shared.errors import Forbidden, Incomplete, LinkExpired, Rejected, Transient
+from shared.errors import Cause, Forbidden, Incomplete, LinkExpired, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 CHUNK = 1 << 20
 _REDIRECTS = 3
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_UNSATISFIED = re.compile(r"bytes \*/(\d+)")
 _EXPIRED = frozenset({401, 403, 404, 410})
 
 
@@ -33,21 +41,36 @@ class LinkDownloads:
         self._http = http
         self._loopback = loopback
 
-    def open(self, link: str) -> Download:
+    def open(self, link: str, seconds: float | None = None, *, start: int = 0, tag: str = "") -> Download:
         """See `Downloads.open`."""
-        response = self._get(link)
-        try:
-            raise_for(response)
-        except Rejected as error:
+        wanted = {"Range": f"bytes={start}-", "If-Range": tag} if start and tag else {}
+        response = self._get(link, wanted)
+        status, headers = response.status_code, response.headers
+        size = _UNSATISFIED.fullmatch(headers.get("Content-Range", ""))
+        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and size and int(size[1]) == start:
+            response.close()  # everything is there already
+            return Download(iter(()), 0, start, tag, headers.get("Date", ""))
+        if status >= REDIRECTS:
             response.close()
-            if error.status in _EXPIRED:
-                raise LinkExpired(f"the download link no longer works ({error.status})") from error
-            raise
-        length = response.headers.get("Content-Length", "")
-        known = int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
-        return Download(_whole(response, known), known)
+            if status in _EXPIRED:
+                raise LinkExpired(f"the download link no longer works ({status})", status=status)
+            raise refusal(status, headers, b"", response.reason or "")
+        length, plain = headers.get("Content-Length", ""), "Content-Encoding" not in headers
+        known = int(length) if length.isdigit() and plain else None
+        part = _RANGE.fullmatch(headers.get("Content-Range", ""))
+        partial = status == HTTPStatus.PARTIAL_CONTENT
+        if partial and (not part or int(part[1]) != start):
+            response.close()
+            raise Incomplete("the download begins elsewhere than was asked for", cause=Cause.CONTENT)
+        etag = headers.get("ETag", "")
+        strong = etag if plain and etag.startswith('"') else ""
+        if partial and part and part[2] != "*":
+            known = int(part[2]) - start  # to the end, however much of that this answer brings
+        begins = start if partial else 0
+        bounded = bool(length) or known is not None or "chunked" in headers.get("Transfer-Encoding", "").lower()
+        return Download(_whole(response, known, seconds), known, begins, strong, headers.get("Date", ""), bounded)
 
-    def _get(self, link: str) -> requests.Response:
+    def _get(self, link: str, wanted: Mapping[str, str]) -> requests.Response:
         url = ""
         for _ in range(_REDIRECTS + 1):
             url = self._checked(url, link)
@@ -57,10 +80,10 @@ class LinkDownloads:
                     stream=True,
                     allow_redirects=False,
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
-                    headers={"Accept-Encoding": "identity"},
+                    headers={"Accept-Encoding": "identity", **wanted},
                 )
             except requests.RequestException as error:
-                raise Transient(f"download: {type(error).__name__}") from error
+                raise Transient(f"download: {type(error).__name__}", cause=cause_of(error)) from error
             if not response.is_redirect:
                 return response
             link = response.headers["Location"]
@@ -85,14 +108,39 @@ class LinkDownloads:
         return url
 
 
-def _whole(response: requests.Response, length: int | None) -> Iterator[bytes]:
-    received = 0
+@contextmanager
+def _ended(response: requests.Response, seconds: float | None, late: threading.Event) -> Iterator[None]:
+    """Have a download end after `seconds` however slowly it comes; `late` is set if it had to. Reading waits for a
+    whole chunk, so that who sends a byte now and then could hold the caller for ever.
+    """
+
+    def end() -> None:
+        late.set()
+        hang_up(response)
+
+    timer = threading.Timer(seconds or 0.0, end)
+    timer.daemon = True
+    if seconds is not None:
+        timer.start()
     try:
-        with response:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _whole(response: requests.Response, length: int | None, seconds: float | None) -> Iterator[bytes]:
+    received = 0
+    late = threading.Event()
+    try:
+        with response, _ended(response, seconds, late):
             for chunk in response.iter_content(CHUNK):
                 received += len(chunk)
                 yield chunk
     except requests.RequestException as error:
-        raise Incomplete(f"the download ended after {received} bytes ({type(error).__name__})") from error
+        cause = Cause.TIME if late.is_set() else Cause.LATE if cause_of(error) is Cause.LATE else Cause.CUT
+        raise Incomplete(f"the download ended after {received} bytes ({type(error).__name__})", cause=cause) from error
+    if late.is_set() and received != length:
+        raise Incomplete(f"the time of one call ran out after {received} bytes of the download", cause=Cause.TIME)
     if length is not None and received != length:
-        raise Incomplete(f"the download has {received} bytes instead of {length}")
+        cause = Cause.LONG if received > length else Cause.CUT
+        raise Incomplete(f"the download has {received} bytes instead of {length}", cause=cause)

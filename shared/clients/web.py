@@ -1,4 +1,4 @@
-"""HTTP as all adapters use it: one place where answers become errors with a fate.
+"""HTTP as all adapters use it. What an answer means stands in `answers.py`.
 
 Safe calls are repeated by the library on connection trouble; acting ones never. A bearer travels only with calls of
 `Api`, which do not follow redirects.
@@ -6,35 +6,27 @@ Safe calls are repeated by the library on connection trouble; acting ones never.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import queue
-import re
-import threading
-from email.utils import parsedate_to_datetime
+import logging
 from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 from urllib3.util.retry import Retry
 
-from shared.errors import Busy, Denied, NotFound, OutcomeUnknown, Rejected, Throttled, Transient
+from shared.clients.answers import UNAUTHORISED, cause_of, expect_json, never_sent, object_of
+from shared.clients.hearing import Heard, Revocable, hear
+from shared.errors import Cause, OutcomeUnknown, Throttled, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
-REDIRECTS = 300
-"""The first status that is no success."""
-_QUOTE = 300
-_SECONDS = re.compile(r"\d{1,9}(\.\d*)?")
+"""Seconds without a byte."""
 
-_BAD_REQUEST, _UNAUTHORISED, _FORBIDDEN, _MISSING = 400, 401, 403, 404
-_TIMED_OUT, _CONFLICT, _TOO_EARLY, _TOO_MANY, _BROKEN = 408, 409, 425, 429, 500
+WHOLE_SECONDS = 90.0
+"""Seconds for a whole answer, repeats and all: less than lies between `TIME_BUDGET` and the platform's own limit."""
 
 
 class _Session(requests.Session):
@@ -45,7 +37,12 @@ class _Session(requests.Session):
 
 
 def session() -> requests.Session:
-    """A session that repeats safe calls twice when the connection fails, and nothing else. It follows no redirect."""
+    """A session that repeats safe calls twice when the connection fails, and nothing else. It follows no redirect.
+
+    The library warns of every repetition with the whole address, which is a secret where it is a webhook's or a
+    download link's: from the first session on it keeps that to itself. What comes of the call is ours to say.
+    """
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     made = _Session()
     retry = Retry(
         total=2,
@@ -62,125 +59,124 @@ def session() -> requests.Session:
     return made
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The wait that was asked for, in seconds: a number, perhaps fractional, or an HTTP date against `Date`."""
-    written = headers.get("Retry-After", "").strip()
-    if _SECONDS.fullmatch(written):
-        return float(written)
-    with contextlib.suppress(ValueError, TypeError):
-        then = parsedate_to_datetime(written)
-        return max(0.0, (then - date_of(headers)).total_seconds())
-    return None
-
-
-def date_of(headers: Mapping[str, str]) -> datetime:
-    """The server's clock. Raises ValueError where it did not say."""
-    return parsedate_to_datetime(headers["Date"]) if "Date" in headers else _no_date()
-
-
-def _no_date() -> datetime:
-    raise ValueError("the answer has no Date header")
-
-
-def raise_for(response: requests.Response) -> None:
-    """Turn a refusal into the error with the right fate; do nothing on success."""
-    if response.status_code < REDIRECTS:
-        return
-    try:
-        body = response.json()
-    except (ValueError, requests.RequestException):
-        body = None
-    raise refusal(response.status_code, response.headers, body, response.reason or "")
-
-
-def refusal(status: int, headers: Mapping[str, str], body: object, reason: str = "") -> Transient | Rejected:
-    """The error with the right fate for a status from 300 on. `body` is the answer's JSON, None where it is none."""
-    code, message, target = _said(body) or ("", reason[:_QUOTE], "")
-    what = f"{status} {code}: {message}".strip(": ")
-    if status == _TOO_MANY:
-        return Throttled(what, retry_after(headers))
-    if status >= _BROKEN or status in {_TIMED_OUT, _TOO_EARLY}:
-        return Transient(what, retry_after(headers))
-    kind = _REFUSALS.get(status, Rejected)
-    if code == "ActiveRequestAlreadyExists" or (status == _CONFLICT and not code):
-        kind = Busy
-    return kind(what, status=status, code=code, target=target)
-
-
-_REFUSALS: dict[int, type[Rejected]] = {_UNAUTHORISED: Denied, _FORBIDDEN: Denied, _MISSING: NotFound}
-
-
-def _said(body: object) -> tuple[str, str, str] | None:
-    """Code, message and correlation id of an error body; Graph and Defender share the shape."""
-    error = body.get("error") if isinstance(body, dict) else None
-    if not isinstance(error, dict):
-        return None
-    inner = error.get("innerError") or error.get("innererror")
-    target = error.get("target") or (inner.get("request-id") if isinstance(inner, dict) else "")
-    return str(error.get("code") or ""), str(error.get("message") or "")[:_QUOTE], str(target or "")
-
-
 class Api:
-    """A JSON API behind a bearer. `token` gives a current one for the API's audience."""
+    """A JSON API behind a bearer. `token` gives a current one for the API's audience; `renew` is told of one that was
+    refused (401), and says whether another may be had for it.
+    """
 
-    def __init__(self, base: str, token: Callable[[], str], http: requests.Session) -> None:
+    def __init__(
+        self,
+        base: str,
+        token: Callable[[], str],
+        http: requests.Session,
+        renew: Callable[[str], bool] = lambda _refused: False,
+    ) -> None:
         """`base` is the URL before the path, without a trailing slash."""
         self.base = base
         self._token = token
         self._http = http
+        self._renew = renew
 
     def read(
         self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """GET, repeatable. `path` begins with a slash, or is a whole URL under `base`."""
         url = path if path.startswith(self.base + "/") else self.base + path
+        heard = self._sent("GET", url, params=params, headers=headers or {})
+        heard.raise_for()
+        return Answer(object_of(heard.headers, heard.body), heard.headers)
+
+    def ask(self, path: str, body: Mapping[str, object], seconds: float) -> Answer:
+        """A POST that only reads: it is repeated as a GET is when the connection fails, but not when nothing was heard
+        for `seconds`.
+        """
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        sent = json.dumps(body, ensure_ascii=False).encode()
+        heard = self._repeated(
+            lambda: self._sent("POST", self.base + path, data=sent, headers=headers, seconds=seconds)
+        )
+        heard.raise_for()
+        return Answer(object_of(heard.headers, heard.body), heard.headers)
+
+    @staticmethod
+    def _repeated(call: Callable[[], Heard], more: int = 2) -> Heard:
         try:
-            response = self._http.get(
-                url, params=params, headers={**self._bearer(), **(headers or {})}, **self._limits(READ_SECONDS)
-            )
-        except requests.RequestException as error:
-            raise Transient(f"GET {path.partition('?')[0]}: {type(error).__name__}") from error
-        raise_for(response)
-        return Answer(_body(response), response.headers)
+            return call()
+        except Transient as error:
+            if not more or error.cause is Cause.LATE:
+                raise
+        return Api._repeated(call, more - 1)
 
     def write(self, method: str, path: str, body: Mapping[str, object]) -> None:
-        """A call that changes something without acting on a device. Any 2xx is success, whatever its body."""
+        """A call that changes something without acting on a device. Any 2xx is success, unless it is some page."""
+        heard = self._sent(method, self.base + path, json=body)
+        heard.raise_for()
+        if heard.body:
+            expect_json(heard.headers)
+
+    def upload(self, path: str, name: str, content: bytes, fields: Mapping[str, str]) -> None:
+        """POST one file in a form, in place of one of that name, so that it may be repeated. Any 2xx is success."""
+        parts = {"file": (name, content, "application/octet-stream")}
+        self._sent("POST", self.base + path, data=dict(fields), files=parts).raise_for()
+
+    def remove(self, path: str) -> None:
+        """DELETE. Any 2xx is success."""
+        self._sent("DELETE", self.base + path).raise_for()
+
+    def _sent(self, method: str, url: str, **what: Any) -> Heard:  # noqa: ANN401 - what requests takes
+        """One call; a second one where the first one's token was refused, so that it had no effect, and there is
+        another.
+        """
+        token = self._token()
+        heard = self._once(method, url, token, **what)
+        if heard.status == UNAUTHORISED and self._renew(token):
+            return self._once(method, url, self._token(), **what)
+        return heard
+
+    def _once(self, method: str, url: str, token: str, **what: Any) -> Heard:  # noqa: ANN401 - likewise
+        headers = {"Authorization": f"Bearer {token}", **what.pop("headers", {})}
+        seconds = what.pop("seconds", READ_SECONDS)
+
+        def ask() -> requests.Response:
+            return self._http.request(method, url, headers=headers, **what, **self._limits(seconds))
+
         try:
-            response = self._http.request(
-                method, self.base + path, json=body, headers=self._bearer(), **self._limits(READ_SECONDS)
-            )
+            return hear(ask, max(seconds, WHOLE_SECONDS))
         except requests.RequestException as error:
-            raise Transient(f"{method} {path}: {type(error).__name__}") from error
-        raise_for(response)
+            said = f"{method} {url.removeprefix(self.base).partition('?')[0]}: {type(error).__name__}"
+            raise Transient(said, cause=cause_of(error)) from error
 
     def act(self, path: str, body: Mapping[str, object], deadline: float) -> Mapping[str, Any]:
-        """POST that acts on a device: once, and within `deadline` seconds in all."""
-        headers = {**self._bearer(), "Content-Type": "application/json"}
-        sent = _Revocable(json.dumps(body).encode())
+        """POST that acts on a device: once, and within `deadline` seconds in all. A token that was refused is dropped;
+        to send again with another one is up to whoever lists first.
+        """
+        token = self._token()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        sent = Revocable(json.dumps(body).encode())
 
         def post() -> requests.Response:
             return self._http.post(self.base + path, data=sent, headers=headers, **self._limits(deadline))
 
         try:
-            response = _within(deadline, post, sent)
+            heard = hear(post, deadline, sent)
         except requests.RequestException as error:
-            if _never_sent(error):
-                raise Transient(f"POST {path}: no connection") from error
-            raise OutcomeUnknown(f"POST {path}: {type(error).__name__}") from error
+            cause = cause_of(error)
+            if never_sent(error):
+                raise Transient(f"POST {path}: no connection", cause=cause) from error
+            raise OutcomeUnknown(f"POST {path}: {type(error).__name__}", cause=cause) from error
+        if heard.status == UNAUTHORISED:
+            self._renew(token)
         try:
-            raise_for(response)
-            return _body(response)
+            heard.raise_for()
+            return object_of(heard.headers, heard.body, any_type=True)
         except Throttled:
             raise
         except Transient as error:
-            raise OutcomeUnknown(f"POST {path}: {error}") from error
-
-    def _bearer(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token()}"}
+            raise OutcomeUnknown(f"POST {path}: {error}", cause=error.cause, status=error.status) from error
 
     @staticmethod
     def _limits(seconds: float) -> dict[str, Any]:
-        return {"timeout": (min(CONNECT_SECONDS, seconds / 2), seconds), "allow_redirects": False}
+        return {"timeout": (min(CONNECT_SECONDS, seconds / 2), seconds), "allow_redirects": False, "stream": True}
 
 
 class Answer:
@@ -190,57 +186,3 @@ class Answer:
         """Keep both."""
         self.body = body
         self.headers = headers
-
-
-def _body(response: requests.Response) -> Mapping[str, Any]:
-    try:
-        body = response.json()
-    except (ValueError, requests.RequestException) as error:
-        raise Transient(f"{response.status_code} with a body that is not JSON") from error
-    if not isinstance(body, dict):
-        raise Transient(f"{response.status_code} with a body that is not an object")
-    return body
-
-
-def _never_sent(error: requests.RequestException) -> bool:
-    """Whether the connection was never made, so that the call cannot have had an effect."""
-    reason = error.args[0] if error.args else None
-    return isinstance(error, requests.ConnectTimeout) or (
-        isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
-    )
-
-
-class _Revocable(io.BytesIO):
-    """A body that is not sent once it was revoked. Without it the call has no effect, as its length was announced."""
-
-    revoked = False
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if self.revoked:
-            raise requests.Timeout("the caller has given up")
-        return super().read(size)
-
-
-def _within(seconds: float, call: Callable[[], requests.Response], sent: _Revocable) -> requests.Response:
-    """The call's result, or a time-out: a server that trickles its answer cannot hold the caller longer.
-
-    The thread ends by itself; whatever it still learns is found by the listing that follows every unknown outcome. A
-    thread that is still looking up the name or connecting by then must not send any more: no listing would wait for it.
-    """
-    results: queue.SimpleQueue[requests.Response | requests.RequestException] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            results.put(call())
-        except requests.RequestException as error:
-            results.put(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        result = results.get(timeout=seconds)
-    except queue.Empty:
-        sent.revoked = True
-        raise requests.Timeout(f"no whole answer within {seconds:g} s") from None
-    if isinstance(result, requests.RequestException):
-        raise result
-    return result

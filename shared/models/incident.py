@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.models.lenient import Instant, Text, Texts, Token, Tokens, record, records
+from shared.models.lenient import Instant, Sifted, Text, Texts, Token, Tokens, Whole, record, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +38,30 @@ class FileDetails(_Sent):
     path: Text = Field("", alias="filePath")
     sha1: Text = ""
     sha256: Text = ""
+    signer: Text = ""
+    publisher: Text = Field("", alias="filePublisher")
+
+
+class Account(_Sent):
+    """An account as evidence names it; every member may be missing."""
+
+    name: Text = Field("", alias="accountName")
+    domain: Text = Field("", alias="domainName")
+    principal: Text = Field("", alias="userPrincipalName")
+    sid: Text = Field("", alias="userSid")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every form in which somebody may write it: with and without its domain, as an address, as a SID."""
+        qualified = f"{self.domain}\\{self.name}" if self.domain and self.name else ""
+        return tuple(name for name in (self.name, qualified, self.principal, self.sid) if name)
 
 
 class Evidence(_Sent):
-    """One entity that an alert names. `kind` is the type without namespace and suffix: device, process, file, ..."""
+    """One entity that an alert names. `kind` is the type without namespace and suffix: device, process, file, ...
+
+    What it says of a device (`os_platform`, `health`, `group`, ...) is as the device was when the alert was made.
+    """
 
     type_name: Text = Field("", alias="@odata.type")
     verdict: Token = ""
@@ -53,14 +74,29 @@ class Evidence(_Sent):
     host_name: Text = Field("", alias="hostName")
     dns_name: Text = Field("", alias="deviceDnsName")
     onboarding: Token = Field("", alias="onboardingStatus")
+    os_platform: Text = Field("", alias="osPlatform")
+    health: Token = Field("", alias="healthStatus")
+    risk: Token = Field("", alias="riskScore")
+    group: Text = Field("", alias="rbacGroupName")
+    logged_on: Annotated[tuple[Account, ...], Sifted(records)] = Field((), alias="loggedOnUsers")
+    algorithm: Token = ""
+    hash: Text = Field("", alias="value")
+    account: Annotated[Account, Sifted(record)] = Field(Account(), alias="userAccount")
     command_line: Text = Field("", alias="processCommandLine")
-    file: Annotated[FileDetails, BeforeValidator(record)] = Field(FileDetails(), alias="fileDetails")
-    image: Annotated[FileDetails, BeforeValidator(record)] = Field(FileDetails(), alias="imageFile")
+    file: Annotated[FileDetails, Sifted(record)] = Field(FileDetails(), alias="fileDetails")
+    image: Annotated[FileDetails, Sifted(record)] = Field(FileDetails(), alias="imageFile")
+    process_id: Whole = Field(None, alias="processId")
+    process_created: Instant = Field(None, alias="processCreationDateTime")
+    parent_id: Whole = Field(None, alias="parentProcessId")
+    parent_created: Instant = Field(None, alias="parentProcessCreationDateTime")
+    parent_image: Annotated[FileDetails, Sifted(record)] = Field(FileDetails(), alias="parentProcessImageFile")
+    address: Text = Field("", alias="ipAddress")
+    url: Text = ""
 
     @property
     def kind(self) -> str:
         """`device` for `#microsoft.graph.security.deviceEvidence`."""
-        return self.type_name.rpartition(".")[2].removesuffix("Evidence")
+        return _kind(self.type_name)
 
     @property
     def bad(self) -> bool:
@@ -95,8 +131,18 @@ class Alert(_Sent):
     status: Token = ""
     severity: Token = ""
     classification: Token = ""
+    determination: Token = ""
+    service_source: Token = Field("", alias="serviceSource")
+    detection_source: Token = Field("", alias="detectionSource")
+    category: Text = ""
+    categories: Texts = ()
+    techniques: Texts = Field((), alias="mitreTechniques")
+    system_tags: Texts = Field((), alias="systemTags")
     created: Instant = Field(None, alias="createdDateTime")
-    evidence: Annotated[tuple[Evidence, ...], BeforeValidator(records)] = ()
+    first: Instant = Field(None, alias="firstActivityDateTime")
+    last: Instant = Field(None, alias="lastActivityDateTime")
+    resolved: Instant = Field(None, alias="resolvedDateTime")
+    evidence: Annotated[tuple[Evidence, ...], Sifted(records)] = ()
 
     @property
     def benign(self) -> bool:
@@ -114,6 +160,7 @@ class Incident(_Sent):
 
     id: Text = ""
     title: Text = Field("", alias="displayName")
+    description: Text = ""
     status: Token = ""
     severity: Token = ""
     classification: Token = ""
@@ -123,7 +170,9 @@ class Incident(_Sent):
     created: Instant = Field(None, alias="createdDateTime")
     updated: Instant = Field(None, alias="lastUpdateDateTime")
     tags: Texts = Field((), alias="customTags")
-    alerts: Annotated[tuple[Alert, ...], BeforeValidator(records)] = ()
+    system_tags: Texts = Field((), alias="systemTags")
+    priority: Whole = Field(None, alias="priorityScore")
+    alerts: Annotated[tuple[Alert, ...], Sifted(records)] = ()
 
     @property
     def newest_alert(self) -> datetime | None:
@@ -137,6 +186,11 @@ class Incident(_Sent):
         return self.title.rstrip().lower().endswith("(attack disruption)")
 
 
+@lru_cache(maxsize=512)
+def _kind(type_name: str) -> str:
+    return type_name.rpartition(".")[2].removesuffix("Evidence")
+
+
 def version_of(raw: Mapping[str, object]) -> str:
     """A name for what the incident says: 24 hex digits over its content.
 
@@ -148,15 +202,19 @@ def version_of(raw: Mapping[str, object]) -> str:
 
 def _important(value: object) -> object:
     if isinstance(value, dict):
-        told = {
-            key: _own_tags_out(member) if key == "customTags" else _important(member)
-            for key, member in value.items()
-            if key not in _UNIMPORTANT
-        }
-        # having no tags may be written as null, as an empty list or not at all
-        return {key: member for key, member in told.items() if key != "customTags" or member}
+        told = {}
+        for key, member in value.items():
+            if key in _UNIMPORTANT:
+                continue
+            if key == "customTags":
+                tags = _own_tags_out(member)
+                if tags:  # having none may be written as null, as an empty list or not at all
+                    told[key] = tags
+            else:
+                told[key] = _important(member) if isinstance(member, (dict, list)) else member
+        return told
     if isinstance(value, list):
-        return [_important(member) for member in value]
+        return [_important(member) if isinstance(member, (dict, list)) else member for member in value]
     return value
 
 

@@ -7,12 +7,18 @@ nobody answers. So a missing, null or odd value becomes the empty one of its typ
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator
+from pydantic_core import core_schema
 
-_FRACTION = re.compile(r"(\.\d{6})\d+")
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 
 
@@ -20,10 +26,16 @@ def instant(value: object) -> datetime | None:
     """An ISO 8601 instant in UTC. Takes 7-digit fractions (Graph sends them); anything else odd is None."""
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if not isinstance(value, str):
-        return None
+    return _parsed(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=8192)
+def _parsed(written: str) -> datetime | None:
+    """An instant as it is written. Thousands of rows name the same one: when their process began."""
     try:
-        parsed = datetime.fromisoformat(_FRACTION.sub(r"\1", value.strip()))
+        parsed = datetime.fromisoformat(written.strip())
+        if parsed.tzinfo is UTC:
+            return parsed
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -35,7 +47,8 @@ def text(value: object) -> str:
     Half a surrogate pair (JSON allows it, and so does a Windows file name) is replaced: it could not be stored.
     """
     if isinstance(value, str):
-        return _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value)
+        # asking is cheap, and nearly every text is plain
+        return value if value.isascii() else _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
@@ -44,12 +57,24 @@ def token(value: object) -> str:
     return text(value).strip().lower()
 
 
+def whole(value: object) -> int | None:
+    """A whole number; anything else is None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def truth(value: object) -> bool | None:
+    """True or false; anything else is None."""
+    return value if isinstance(value, bool) else None
+
+
 def _items(value: object) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else []
 
 
 def texts(value: object) -> tuple[str, ...]:
     """The strings of a list, without empty ones; a single string is a list of one."""
+    if not value:
+        return ()
     found = [value] if isinstance(value, str) else _items(value)
     return tuple(item for item in map(text, found) if item)
 
@@ -69,8 +94,45 @@ def record(value: object) -> object:
     return {} if isinstance(value, str | int | float | list | type(None)) else value
 
 
-Text = Annotated[str, BeforeValidator(text)]
-Token = Annotated[str, BeforeValidator(token)]
+@dataclass(frozen=True, slots=True)
+class _Plainly:
+    """Reads a clean string without a call into Python, which most of what is sent is; whatever else is `read`.
+
+    A bound of the length makes pydantic look at the characters at all: half a surrogate pair is not clean.
+    """
+
+    read: Callable[[object], str]
+    word: bool = False
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Called by pydantic."""
+        del source, handler
+        clean = core_schema.str_schema(
+            strict=True, min_length=0, strip_whitespace=self.word or None, to_lower=self.word or None
+        )
+        odd = core_schema.no_info_plain_validator_function(self.read)
+        return core_schema.union_schema([clean, odd], mode="left_to_right", serialization=_AS_STR)
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """Takes what is sent as it is where that fits, which is nearly always; else what `sift` leaves of it."""
+
+    sift: Callable[[object], object]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Called by pydantic."""
+        fitting = handler(source)
+        odd = core_schema.no_info_before_validator_function(self.sift, fitting)
+        return core_schema.union_schema([fitting, odd], mode="left_to_right")
+
+
+_AS_STR = core_schema.simple_ser_schema("str")
+
+Text = Annotated[str, _Plainly(text)]
+Token = Annotated[str, _Plainly(token, word=True)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(texts)]
 Tokens = Annotated[tuple[str, ...], BeforeValidator(tokens)]
+Whole = Annotated[int | None, BeforeValidator(whole)]
+Truth = Annotated[bool | None, BeforeValidator(truth)]
 Instant = Annotated[datetime | None, BeforeValidator(instant)]

@@ -3,7 +3,8 @@
 An object is staged as blocks of 8 MiB, hashed on the way, and comes into being with the one commit of its block list,
 together with its digest and metadata, under `If-None-Match: *`: a container that keeps what it is given (WORM) refuses
 every later edit. Block ids carry the id of the attempt, so that two writers of one name cannot mix their blocks: each
-commits its own or nothing. Blocks that nobody commits go by themselves within a week.
+commits its own or nothing. Blocks that nobody commits go by themselves within a week. What is smaller than a block is
+put in one request, under the same condition.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.core import MatchConditions
 from azure.storage.blob import BlobBlock, ContentSettings
@@ -23,15 +25,24 @@ from shared.errors import Rejected, Transient
 from shared.storage import limits, writing
 from shared.storage.blobs import ANSWER_SECONDS, CONNECT_SECONDS, is_written_by, metadata_of, properties
 from shared.storage.failures import translated
-from shared.storage.interface import Conflict, Stored
+from shared.storage.interface import Conflict, Stored, Version, verified
+from shared.storage.joining import lent, pull
+from shared.storage.reading import ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
 
+    from shared.storage.interface import Loan, Piece, Staging
+
+T = TypeVar("T")
+
 BLOCK_SIZE = 8 * 1024 * 1024
 """Bytes; 50,000 of them are 390 GiB. At most `in_flight` + 2 are held in memory."""
+
+AS_FILE = ContentSettings(content_type="application/octet-stream", content_disposition="attachment")
+"""What a browser is told of everything: to save it, not to show it. It may be an attacker's."""
 
 _BLOCKS_GONE = "InvalidBlockList"
 
@@ -49,10 +60,13 @@ class _Staged:
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     block_ids: list[str] = field(default_factory=list)
 
-    def add(self, block: bytes) -> str:
-        """Count and hash a block; gives its id. All ids of a blob must be of one length."""
+    def count(self, block: bytes) -> None:
+        """Count and hash a block."""
         self.size += len(block)
         self.digest.update(block)
+
+    def next_id(self) -> str:
+        """The id of the next block. All ids of a blob must be of one length."""
         self.block_ids.append(f"{self.write_id}{len(self.block_ids):06d}")
         return self.block_ids[-1]
 
@@ -65,7 +79,7 @@ class BlobEvidence:
         client: ContainerClient,
         *,
         block_size: int = BLOCK_SIZE,
-        in_flight: int = 2,
+        in_flight: int = 3,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """Use the container of `client`; up to `in_flight` blocks are sent while the next is read."""
@@ -74,50 +88,99 @@ class BlobEvidence:
         self._in_flight = in_flight
         self._pause = pause
 
-    def write_once(self, name: str, chunks: Iterable[bytes], *, media_type: str, metadata: Mapping[str, str]) -> Stored:
+    def write_once(
+        self, name: str, chunks: Iterable[bytes], *, metadata: Mapping[str, str], tags: Mapping[str, str] | None = None
+    ) -> Stored:
         limits.check_object(name)
-        limits.check_media_type(media_type)
         limits.check_metadata(metadata)
+        limits.check_tags(tags or {})
         if (standing := self.head(name)) is not None:
             return standing
+        staged, cut = _Staged(writing.new_write_id()), blocks(chunks, self._block_size)
+        first = next(cut, b"")
+        if len(first) < self._block_size:
+            staged.count(first)
+            return self._commit(name, staged, metadata, tags or {}, first)
+        every = chain(iter([first]), cut)
+        del first  # or it would stay until the end
         try:
-            staged = self._stage(self._client.get_blob_client(name), chunks)
+            self._stage(self._client.get_blob_client(name), every, staged)
         except _TakenError as error:
             return self._standing(name, error)
-        return self._commit(name, staged, ContentSettings(content_type=media_type), metadata)
+        return self._commit(name, staged, metadata, tags or {})
 
-    def _stage(self, blob: BlobClient, chunks: Iterable[bytes]) -> _Staged:
+    def join_once(
+        self,
+        name: str,
+        pieces: Sequence[Piece],
+        staging: Staging,
+        *,
+        check: Callable[[Iterable[bytes]], Iterator[bytes]],
+        metadata: Mapping[str, str],
+        tags: Mapping[str, str] | None = None,
+    ) -> Stored:
+        limits.check_object(name)
+        limits.check_metadata(metadata)
+        limits.check_tags(tags or {})
+        if (standing := self.head(name)) is not None:
+            return standing
         staged = _Staged(writing.new_write_id())
+        blocks = {staged.next_id(): piece for piece in pieces if piece.size}
+        blob = self._client.get_blob_client(name)
+        if not pull(blob, dict(list(blocks.items())[:1]), staging):
+            return self.write_once(name, check(verified(pieces, staging)), metadata=metadata, tags=tags)
+        with ThreadPoolExecutor(1, thread_name_prefix="pull") as pool:
+            pulling = pool.submit(pull, blob, dict(list(blocks.items())[1:]), staging)
+            for chunk in check(verified(pieces, staging)):
+                staged.count(chunk)
+            if not pulling.result():
+                raise Transient(f"{self._client.container_name}/{name}: not every piece could be fetched")
+        return self._commit(name, staged, metadata, tags or {})
+
+    def _stage(self, blob: BlobClient, cut: Iterable[bytes], staged: _Staged) -> None:
         sending: deque[Future[None]] = deque()
         with ThreadPoolExecutor(self._in_flight, thread_name_prefix="stage") as pool:
-            for block in blocks(chunks, self._block_size):
+            for block in cut:
                 if len(sending) == self._in_flight:
                     sending.popleft().result()
-                sending.append(pool.submit(self._send, blob, staged.add(block), block))
+                sending.append(pool.submit(self._send, blob, staged.next_id(), block))
+                staged.count(block)
             for sent in sending:
                 sent.result()
-        return staged
 
     def _send(self, blob: BlobClient, block_id: str, block: bytes) -> None:
         # The SDK may repeat this one: the same block under the same id is the same block.
         with _taken_on_conflict(), translated(f"staging {self._client.container_name}/{blob.blob_name}"):
             blob.stage_block(block_id, block, connection_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS)
 
-    def _commit(self, name: str, staged: _Staged, content: ContentSettings, metadata: Mapping[str, str]) -> Stored:
+    def _commit(
+        self,
+        name: str,
+        staged: _Staged,
+        metadata: Mapping[str, str],
+        tags: Mapping[str, str],
+        whole: bytes | None = None,
+    ) -> Stored:
+        """Commit the blocks that were staged, or else put the `whole`."""
         digest = staged.digest.hexdigest()
         ours = {limits.SHA256_KEY: digest, limits.WRITE_ID_KEY: staged.write_id}
+        blob = self._client.get_blob_client(name)
+        options: dict[str, Any] = {
+            "content_settings": AS_FILE,
+            "metadata": {**metadata, **ours},
+            "tags": dict(tags) or None,
+            "match_condition": MatchConditions.IfMissing,
+            "retry_total": 0,
+            "connection_timeout": CONNECT_SECONDS,
+            "read_timeout": ANSWER_SECONDS,
+        }
 
         def attempt() -> Stored:
             with translated(f"committing {self._client.container_name}/{name}"):
-                self._client.get_blob_client(name).commit_block_list(
-                    [BlobBlock(block_id) for block_id in staged.block_ids],
-                    content_settings=content,
-                    metadata={**metadata, **ours},
-                    match_condition=MatchConditions.IfMissing,
-                    retry_total=0,
-                    connection_timeout=CONNECT_SECONDS,
-                    read_timeout=ANSWER_SECONDS,
-                )
+                if whole is None:
+                    blob.commit_block_list([BlobBlock(block_id) for block_id in staged.block_ids], **options)
+                else:
+                    blob.upload_blob(whole, overwrite=False, **options)
             return Stored(name, staged.size, digest, dict(metadata), created=True)
 
         def found() -> Stored | None:
@@ -146,28 +209,55 @@ class BlobEvidence:
         standing = properties(self._client, name)
         return None if standing is None else _described(standing)
 
-    def read(self, name: str) -> Iterator[bytes]:
+    def read(self, name: str, *, start: int = 0) -> Iterator[bytes]:
         limits.check_object(name)
-        doing = f"reading {self._client.container_name}/{name}"
-        with translated(doing):
-            pieces = self._client.download_blob(name).chunks()
-        return _translated_each(pieces, doing)
+        return ranges(self._client.get_blob_client(name), start)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        return _translated_each(
+            self._client.list_blob_names(name_starts_with=prefix), f"listing {self._client.container_name}/{prefix}"
+        )
+
+    def held(self, prefix: str) -> Iterator[str]:
+        found = self._client.list_blobs(name_starts_with=prefix, include=["legalhold"])
+        names = (str(each.name) for each in found if each.has_legal_hold)
+        return _translated_each(names, f"listing {self._client.container_name}/{prefix}")
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        found = self._client.list_blobs(name_starts_with=prefix, include=["versions"])
+        each = (
+            Version(str(blob.name), str(blob.version_id or ""), blob.last_modified, _is_current(blob)) for blob in found
+        )
+        return _translated_each(each, f"listing {self._client.container_name}/{prefix}")
+
+    def loan(self, name: str) -> Loan:
+        limits.check_object(name)
+        with translated(f"lending {self._client.container_name}/{name}"):
+            return lent(self._client.get_blob_client(name))
 
 
 def blocks(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
     """Give the same bytes in pieces of `size`, the last one shorter; holds one piece, however large a chunk is."""
-    block = bytearray()
+    held, room = list[memoryview](), size
     for chunk in chunks:
+        if len(chunk) == size and not held:
+            yield chunk  # as it is: what is read from storage comes in blocks
+            continue
         rest = memoryview(chunk)
         while rest:
-            taken = min(size - len(block), len(rest))
-            block += rest[:taken]
-            rest = rest[taken:]
-            if len(block) == size:
-                yield bytes(block)
-                block.clear()
-    if block:
-        yield bytes(block)
+            taken, rest = rest[:room], rest[room:]
+            held.append(taken)
+            room -= len(taken)
+            if not room:
+                block, held, room = b"".join(held), [], size
+                yield block
+    if held:
+        yield b"".join(held)
+
+
+def _is_current(blob: BlobProperties) -> bool:
+    """Whether it is what readers get. An account that keeps no versions does not say."""
+    return bool(blob.is_current_version) or not blob.version_id
 
 
 def _described(standing: BlobProperties) -> Stored:
@@ -176,7 +266,7 @@ def _described(standing: BlobProperties) -> Stored:
     return Stored(str(standing.name), standing.size, metadata.get(limits.SHA256_KEY, ""), given, created=False)
 
 
-def _translated_each(pieces: Iterator[bytes], doing: str) -> Iterator[bytes]:
+def _translated_each(pieces: Iterator[T], doing: str) -> Iterator[T]:
     with translated(doing):
         yield from pieces
 

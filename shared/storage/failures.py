@@ -10,8 +10,9 @@ import re
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from azure.core.credentials import AccessToken, AccessTokenInfo, SupportsTokenInfo
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -22,11 +23,13 @@ from azure.core.exceptions import (
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from shared.errors import BulkheadError, Denied, NotFound, Rejected, Throttled, Transient
+from shared.errors import BulkheadError, Cause, Denied, NotFound, Rejected, Throttled, Transient
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from azure.core.credentials import TokenCredential, TokenRequestOptions
 
 # The SDKs convert what `requests` raises, save for a few ways in which a body can break off.
 _RAISED_BY_SDKS = (AzureError, RequestException, HTTPError, HTTPException)
@@ -52,6 +55,8 @@ _ADVICE_OTHERWISE = "check the identity's data roles on this account, and its ne
 class Unsent(Transient):
     """The request never reached the storage, so it cannot have had an effect."""
 
+    cause = Cause.CONNECTION
+
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
@@ -60,6 +65,27 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except _RAISED_BY_SDKS as error:
         raise translate(error, doing) from error
+
+
+class Identity:
+    """A credential whose failure is raised as ours: the table SDK breaks down over one that no service answered."""
+
+    def __init__(self, inner: TokenCredential) -> None:
+        """`inner` gives the tokens."""
+        self._inner = inner
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:  # noqa: ANN401 - the SDK's own options
+        """See `TokenCredential.get_token`. Raises Denied."""
+        with translated("signing in"):
+            return self._inner.get_token(*scopes, **options)
+
+    def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        """See `SupportsTokenInfo.get_token_info`. Raises Denied."""
+        with translated("signing in"):
+            if isinstance(self._inner, SupportsTokenInfo):
+                return self._inner.get_token_info(*scopes, options=options)
+            given = self._inner.get_token(*scopes)
+            return AccessTokenInfo(given.token, given.expires_on)
 
 
 def translate(error: Exception, doing: str) -> BulkheadError:
@@ -71,7 +97,7 @@ def translate(error: Exception, doing: str) -> BulkheadError:
         return _answered(error, status, doing)
     if isinstance(error, ClientAuthenticationError):
         return Denied(f"{doing}: {_ADVICE_WITHOUT_ANSWER}", status=401, code="NoToken")
-    return Transient(f"{doing}: the answer was lost or broke off ({type(error).__name__})")
+    return Transient(f"{doing}: the answer was lost or broke off ({type(error).__name__})", cause=Cause.LOST)
 
 
 def _answered(error: HttpResponseError, status: int, doing: str) -> BulkheadError:
@@ -81,9 +107,9 @@ def _answered(error: HttpResponseError, status: int, doing: str) -> BulkheadErro
     # A queue that exists already is answered with a 204, which the SDK takes for a failure.
     taken = status in _CONFLICT_STATUSES or isinstance(error, ResourceExistsError)
     if status in {429, 503}:
-        return Throttled(said, _retry_after(error))
+        return Throttled(said, _retry_after(error), status=status, code=code)
     if code in _BEING_DELETED or status in _TRANSIENT_STATUSES or not (taken or status in _REFUSALS):
-        return Transient(said, _retry_after(error))
+        return Transient(said, _retry_after(error), status=status, code=code)
     if taken:
         return Conflict(said)
     if status in {401, 403}:
@@ -107,8 +133,8 @@ def _header(error: HttpResponseError, name: str) -> str:
 
 
 def _retry_after(error: HttpResponseError) -> float | None:
-    """Give the seconds that were asked for. Storage gives seconds, never a date."""
+    """Give the seconds that were asked for, an hour at the most. Storage gives seconds, never a date."""
     try:
-        return max(0.0, float(_header(error, "Retry-After")))
+        return min(3600.0, max(0.0, float(_header(error, "Retry-After"))))
     except ValueError:
         return None

@@ -6,21 +6,27 @@ changes nothing. Whatever else goes wrong rises as `shared.errors.Transient`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from shared.errors import BulkheadError
+from shared.errors import BulkheadError, Cause, Incomplete
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
 MAX_BATCH = 100
 """Changes in one commit at the most (Azure Tables: one transaction, one partition)."""
 
+MAX_VALUE = 1000
+"""Characters in one metadata value."""
+
 
 class Conflict(BulkheadError):
     """A conditional write met a row that is not as the writer saw it, or a name that is taken."""
+
+    cause = Cause.TAKEN
 
 
 class Clock(Protocol):
@@ -114,6 +120,16 @@ class Documents(Protocol):
         """The whole document, or None."""
 
 
+class Pages(Protocol):
+    """Whole pages by name that are written over as things go on; the last writer wins. Names use `A-Za-z0-9 ._/-`."""
+
+    def put(self, name: str, data: bytes, *, media_type: str) -> None:
+        """Write a page, whatever was there. Browsers show what is `text/html`, and save everything else as a file."""
+
+    def read(self, name: str) -> bytes | None:
+        """The whole page, or None."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A queue message as received: `text` is decoded, `receipt` is needed to delete it."""
@@ -152,20 +168,126 @@ class Stored:
     to check)."""
 
 
-class Evidence(Protocol):
-    """The archive: every object is committed once and never changed or removed."""
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One of several things that stand, or stood, under one name: `written` when; `current` what readers get."""
 
-    def write_once(self, name: str, chunks: Iterable[bytes], *, media_type: str, metadata: Mapping[str, str]) -> Stored:
+    name: str
+    id: str
+    written: datetime | None
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """An object in staging that is to become part of another, with what its bytes have to hash to (SHA-256, hex)."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """Where another account can fetch an object for a while: a URL, and a bearer where that alone is not enough."""
+
+    url: str = field(repr=False)
+    authorization: str = field(default="", repr=False)
+
+
+class Evidence(Protocol):
+    """The archive: every object is committed once and never changed or removed. No browser is to open what lies here:
+    everything is kept as a file to be downloaded, whatever it is.
+    """
+
+    def write_once(
+        self, name: str, chunks: Iterable[bytes], *, metadata: Mapping[str, str], tags: Mapping[str, str] | None = None
+    ) -> Stored:
         """Stream `chunks` (each of any size) into a new object, hashing in flight, and commit it whole with its
         `metadata` plus `sha256`, if none of that name exists. Memory used does not depend on the size. Where `chunks`
         raises, nothing is committed and the error rises. Where the name is taken, before or at the commit, the object
         that stands there is described and `created` is False; `chunks` may then not have been read.
 
-        Metadata keys are lower-case ASCII words, values printable ASCII up to 1,000 characters, else ValueError.
+        Metadata keys are lower-case ASCII words, values printable ASCII up to 1,000 characters; at most ten `tags`, by
+        which objects are found, have values of up to 256 letters, digits and ` +-./:=_`; else ValueError.
+        """
+
+    def join_once(
+        self,
+        name: str,
+        pieces: Sequence[Piece],
+        staging: Staging,
+        *,
+        check: Callable[[Iterable[bytes]], Iterator[bytes]],
+        metadata: Mapping[str, str],
+        tags: Mapping[str, str] | None = None,
+    ) -> Stored:
+        """Like `write_once`, of the bytes of all `pieces` in order. They are read and compared with their hashes on the
+        way, and passed through `check`, which may refuse them; the copying itself is left to the storage where it can.
+
+        Raises Incomplete (`Cause.CONTENT`) where a piece is not what it was.
         """
 
     def head(self, name: str) -> Stored | None:
         """What stands under the name (`created` False), or None."""
 
-    def read(self, name: str) -> Iterator[bytes]:
-        """The object's bytes, in pieces. Raises NotFound."""
+    def read(self, name: str, *, start: int = 0) -> Iterator[bytes]:
+        """The object's bytes from `start` on, in pieces. Raises NotFound; Rejected where it is not that long."""
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """The names of all objects that begin so, in order."""
+
+    def held(self, prefix: str) -> Iterator[str]:
+        """The names of all objects under legal hold that begin so, in order."""
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """Every version of all objects that begin so, by name and then by age, as far as the store keeps them: what was
+        written over, and what was deleted.
+        """
+
+
+class Custodian(Protocol):
+    """What people may do with the archive that the app may not. Nothing here deletes either."""
+
+    def hold(self, name: str, *, on: bool) -> None:
+        """Set a legal hold on an object, or let it go. Raises NotFound, Denied."""
+
+    def link(self, name: str, until: datetime) -> str:
+        """A link by which anybody who has it may read an object until then, and do nothing else. Raises Denied."""
+
+
+class Staging(Evidence, Protocol):
+    """Where parts lie until they are joined. The account's life-cycle rules clear it; we delete nothing here either."""
+
+    def loan(self, name: str) -> Loan:
+        """Let the storage of the archive fetch an object by itself."""
+
+
+def verified(pieces: Sequence[Piece], staging: Staging) -> Iterator[bytes]:
+    """Give the bytes of all pieces in order. Raises Incomplete at the end of one that is not what it was."""
+    for piece in pieces:
+        digest, size = hashlib.sha256(), 0
+        for chunk in staging.read(piece.name):
+            digest.update(chunk)
+            size += len(chunk)
+            yield chunk
+        if (size, digest.hexdigest()) != (piece.size, piece.sha256):
+            raise Incomplete(f"{piece.name} is no longer what was staged", cause=Cause.CONTENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What keeps an object from being changed or deleted: `until` when (None: nothing does), whether that is `locked`
+    for good, and whether it is under a legal `hold`.
+    """
+
+    until: datetime | None = None
+    locked: bool = False
+    hold: bool = False
+
+
+class Protections(Protocol):
+    """How the archive's objects are protected, as the store itself says."""
+
+    def of(self, name: str) -> Protection | None:
+        """The protection of an object; None where there is no such object."""

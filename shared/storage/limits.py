@@ -14,7 +14,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.storage.interface import MAX_BATCH, Change, Delete
+from shared.storage.interface import MAX_BATCH, MAX_VALUE, Change, Delete
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,11 +37,11 @@ MAX_RECEIVED = 32
 MAX_NAME = 1024
 """Characters in a blob's name."""
 
-MAX_VALUE = 1000
-"""Characters in one metadata value."""
-
 MAX_METADATA_BYTES = 7_900
 """Bytes of all metadata keys and values together: 8 KiB less what we add ourselves."""
+
+MAX_TAGS = 10
+"""Index tags of one blob."""
 
 SHA256_KEY = "sha256"
 WRITE_ID_KEY = "write_id"
@@ -50,11 +50,13 @@ RESERVED_KEYS = (SHA256_KEY, WRITE_ID_KEY)
 
 _ENVELOPE_BYTES = 2_000
 _KEY = re.compile(r"[A-Za-z0-9 .:_~-]{1,512}")
+_MEDIA_TYPE = re.compile(r"[!-~][ -~]{0,254}")
 _PREFIX = re.compile(r"[A-Za-z0-9 .:_~-]{0,512}")
 _DOCUMENT = re.compile(r"[A-Za-z0-9 ._/-]+")
 _FORBIDDEN_IN_NAME = re.compile(r"[\x00-\x1f\x7f\\]")
 _METADATA_KEY = re.compile(r"[a-z][a-z0-9_]*")
-_MEDIA_TYPE = re.compile(r"[!-~][ -~]{0,254}")
+_TAG_KEY = re.compile(r"[a-z][a-z0-9_]{0,127}")
+_TAG_VALUE = re.compile(r"[A-Za-z0-9 +./:=_-]{0,256}")
 _METADATA_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
@@ -135,6 +137,15 @@ def check_metadata(metadata: Mapping[str, str]) -> None:
             raise ValueError(f"metadata {key!r} is not 1 to {MAX_VALUE} printable ASCII characters, trimmed")
     if sum(len(key) + len(value) for key, value in metadata.items()) > MAX_METADATA_BYTES:
         raise ValueError(f"the metadata has more than {MAX_METADATA_BYTES} bytes")
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Raise ValueError unless these can be index tags of a blob."""
+    if len(tags) > MAX_TAGS:
+        raise ValueError(f"{len(tags)} tags; {MAX_TAGS} fit")
+    for key, value in tags.items():
+        if not _TAG_KEY.fullmatch(key) or not _TAG_VALUE.fullmatch(value):
+            raise ValueError(f"not a tag: {key[:80]!r}={value[:80]!r}")
 
 
 def check_media_type(media_type: str) -> None:

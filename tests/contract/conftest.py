@@ -2,22 +2,28 @@
 
 import itertools
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.request import urlopen
 
 import pytest
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import HttpRequest, HttpResponse, HttpTransport, RequestsTransport
+from azure.storage.blob import BlobClient
 
 from local.azurite import Azurite
 from shared.storage.connections import Connection, Location
-from shared.storage.interface import Documents, Evidence, Queues, Rows
+from shared.storage.interface import Documents, Evidence, Pages, Queues, Rows, Staging
 from shared.storage.provision import provision
-from tests.fakes.storage import FakeClock, FakeDocuments, FakeEvidence, FakeQueues, FakeRows
+from tests.contract.worm import WormTransport
+from tests.fakes.storage import FakeClock, FakeDocuments, FakeEvidence, FakePages, FakeQueues, FakeRows
 
 TABLE = "contract"
 CONTAINER = "contract"
+STAGING = "staged"
 
 Wire = HttpTransport[HttpRequest, HttpResponse]
 Wanted = Callable[[HttpRequest], bool]
@@ -130,7 +136,7 @@ class Faulty:
 @pytest.fixture(scope="session")
 def connection(azurite: Azurite) -> Iterator[Connection]:
     opened = Connection(Location("contract", connection_string=azurite.connection_string))
-    provision(opened, tables=[TABLE], containers=[CONTAINER])
+    provision(opened, tables=[TABLE], containers=[CONTAINER, STAGING])
     yield opened
     opened.close()
 
@@ -168,11 +174,72 @@ def documents(request: pytest.FixtureRequest) -> Documents:
 
 
 @pytest.fixture(params=["fake", "azurite"])
+def pages(request: pytest.FixtureRequest) -> Pages:
+    if request.param == "fake":
+        return FakePages()
+    connection: Connection = request.getfixturevalue("connection")
+    return connection.pages(CONTAINER)
+
+
+@pytest.fixture(params=["fake", "azurite"])
 def evidence(request: pytest.FixtureRequest) -> Evidence:
     if request.param == "fake":
         return FakeEvidence()
-    connection: Connection = request.getfixturevalue("connection")
+    connection: Connection = request.getfixturevalue("write_once")
     return connection.evidence(CONTAINER)
+
+
+@pytest.fixture
+def write_once(connection: Connection) -> Iterator[Connection]:
+    """The same account as write-once storage; nothing may have been tried that such storage refuses."""
+    wire = WormTransport()
+    opened = Connection(connection.location, transport=wire)
+    yield opened
+    opened.close()
+    assert wire.refused == []
+
+
+@pytest.fixture(params=["fake", "azurite"])
+def staging(request: pytest.FixtureRequest) -> Staging:
+    """Where parts lie: in Azure another account, here a container of its own."""
+    if request.param == "fake":
+        return FakeEvidence()
+    connection: Connection = request.getfixturevalue("connection")
+    return connection.evidence(STAGING)
+
+
+class FetchingTransport(FaultyTransport):
+    """A wire that does what the storage does for Put Block From URL, where Azurite cannot (before 3.37.0): it fetches
+    the source, and stages it.
+    """
+
+    def __init__(self, connection_string: str) -> None:
+        super().__init__()
+        self._connection_string = connection_string
+
+    def send(self, request: HttpRequest, **kwargs: object) -> HttpResponse:
+        answer = super().send(request, **kwargs)
+        source = request.headers.get("x-ms-copy-source")
+        if source and answer.status_code == 501:
+            with urlopen(source) as opened:  # noqa: S310 - Azurite's own address
+                body = opened.read()
+            parts = urlsplit(request.url)
+            _, _, container, name = parts.path.split("/", 3)
+            blob = BlobClient.from_connection_string(self._connection_string, container, unquote(name))
+            blob.stage_block(b64decode(parse_qs(parts.query)["blockid"][0]).decode(), body)
+            answer.status_code = 201
+        return answer
+
+
+@pytest.fixture
+def staged_at(connection: Connection) -> str:
+    """The connection string of the account."""
+    return connection.location.connection_string
+
+
+@pytest.fixture
+def fetching(staged_at: str) -> FetchingTransport:
+    return FetchingTransport(staged_at)
 
 
 @dataclass(frozen=True)

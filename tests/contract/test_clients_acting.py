@@ -4,6 +4,7 @@ It is made once, whatever happens, and within its deadline somebody knows: it wa
 sent, or nobody knows (`OutcomeUnknown`), which a listing settles by the comment.
 """
 
+import contextlib
 import json
 import socket
 import time
@@ -20,7 +21,16 @@ from shared.clients.web import Api, session
 from shared.errors import OutcomeUnknown, Rejected, Transient
 from tests.contract.test_clients_stand import HOST, KINDS, Opened, Stand, Stub, say, stands
 
-VERBS = {"isolate": "isolate", "release": "unisolate", "collect_package": "collectInvestigationPackage"}
+VERBS = {
+    "isolate": "isolate",
+    "release": "unisolate",
+    "restrict": "restrictCodeExecution",
+    "unrestrict": "unrestrictCodeExecution",
+    "scan": "runAntiVirusScan",
+    "stop_quarantine": "StopAndQuarantineFile",
+    "collect_package": "collectInvestigationPackage",
+}
+MORE = {"stop_quarantine": ("5f1e8acedc065031aad553b710838eb366cfee9a",)}
 AFTER = [
     "status_after_effect",
     "reset_after_effect",
@@ -58,7 +68,7 @@ def test_an_answer_that_is_lost_leaves_the_outcome_unknown(opened: Opened, kind:
     assert time.monotonic() - began < AT_LAST
     assert stand.calls("POST") == 1
     stand.clock.advance(5)
-    found = [one.comment for one in stand.devices.actions(ActionQuery((HOST,)))]
+    found = [one.comment for one in stand.devices.actions(ActionQuery((HOST,))).actions]
     assert found == (["marker"] if kind in AFTER else [])
 
 
@@ -67,8 +77,22 @@ def test_an_answer_that_is_lost_leaves_the_outcome_unknown(opened: Opened, kind:
 def test_this_holds_for_every_acting_call(stand: Stand, verb: str, kind: str) -> None:
     stand.trouble(kind, f"/{VERBS[verb]}$", times=None)
     with pytest.raises(OutcomeUnknown):
-        getattr(stand.devices, verb)(HOST, "marker")
+        getattr(stand.devices, verb)(HOST, "marker", *MORE.get(verb, ()))
     assert stand.calls("POST") == 1
+
+
+@pytest.mark.parametrize("kind", ["reset", "reset_after_effect", "truncate", "status"])
+def test_a_cancellation_may_be_repeated(stand: Stand, kind: str) -> None:
+    """It acts, so nobody knows; but it names one action, and the second time that is over or is cancelled now."""
+    made = stand.devices.isolate(HOST, "marker")
+    stand.clock.advance(5)
+    stand.trouble(kind, "/cancel$")
+    with pytest.raises(OutcomeUnknown):
+        stand.devices.cancel(made.id, "x")
+    assert stand.calls("POST") == 2
+    with contextlib.suppress(Rejected):
+        stand.devices.cancel(made.id, "x")
+    assert stand.devices.action(made.id).status == "cancelled"
 
 
 def test_a_late_answer_within_the_deadline_is_an_answer(stand: Stand) -> None:

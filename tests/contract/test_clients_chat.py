@@ -1,5 +1,6 @@
 """What `Chat` promises, over the fake and over the receiving ends of Slack and Teams in the simulated tenant."""
 
+import logging
 import socket
 import traceback
 from collections.abc import Iterator
@@ -140,13 +141,15 @@ def test_the_address_is_in_no_error(answer: str) -> None:
         assert "slack/one" not in shown
 
 
-def test_the_address_is_in_no_error_of_a_connection() -> None:
-    """Where the library's own error names it."""
+def test_the_address_is_in_no_error_of_a_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the library's own error names it, and its log says it again for every repetition."""
+    caplog.set_level(logging.INFO)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/T000/secret"
     with session() as http, pytest.raises(Transient) as error:
         WebhookChat(url, http).post(TEXT)
     assert "secret" not in "".join(traceback.format_exception(error.value))
+    assert "secret" not in caplog.text
 
 
 def test_a_redirect_is_not_followed() -> None:

@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 
 from shared.clients.downloads import LinkDownloads
 from shared.clients.web import session
-from shared.errors import Forbidden, Incomplete, LinkExpired, Rejected, Throttled, Transient
+from shared.errors import Cause, Forbidden, Incomplete, LinkExpired, Rejected, Throttled, Transient
 from tests.contract.test_clients_stand import KINDS, Opened, Stand, Stub, say, stands
 
 PATH = "^/download/"
@@ -71,6 +71,76 @@ def test_an_empty_file_is_a_download(opened: Opened, tmp_path: Path) -> None:
     stand = opened(package_file=str(tmp_path / "empty"))
     download = stand.downloads.open(linked(stand))
     assert (download.length, b"".join(download.chunks)) == (0, b"")
+
+
+# going on where one broke off
+
+
+def test_a_download_goes_on_where_it_was(opened: Opened, tmp_path: Path) -> None:
+    """Where the server has the same thing still; the chunks are the rest of it."""
+    package = tmp_path / "package.zip"
+    package.write_bytes(bytes(range(200)))
+    stand = opened(package_file=str(package))
+    link = linked(stand)
+    first = stand.downloads.open(link)
+    rest = stand.downloads.open(link, start=150, tag=first.tag)
+    assert (first.start, rest.start, rest.length) == (0, 150, 50)
+    assert b"".join(rest.chunks) == bytes(range(150, 200))
+    assert first.tag
+    assert first.date
+
+
+def test_where_all_is_there_nothing_follows(opened: Opened, tmp_path: Path) -> None:
+    package = tmp_path / "package.zip"
+    package.write_bytes(bytes(200))
+    stand = opened(package_file=str(package))
+    link = linked(stand)
+    rest = stand.downloads.open(link, start=200, tag=stand.downloads.open(link).tag)
+    assert (rest.start, rest.length, list(rest.chunks)) == (200, 0, [])
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_another_thing_begins_at_its_beginning(opened: Opened, tmp_path: Path, ranges: bool) -> None:
+    """So does one of a server that cannot begin elsewhere."""
+    package = tmp_path / "package.zip"
+    package.write_bytes(bytes(range(200)))
+    stand = opened(package_file=str(package), link_range=ranges)
+    link = linked(stand)
+    tag = '"else"' if ranges else stand.downloads.open(link).tag
+    other = stand.downloads.open(link, start=150, tag=tag)
+    assert (other.start, b"".join(other.chunks)) == (0, bytes(range(200)))
+
+
+def test_without_a_tag_nothing_is_gone_on_with(stand: Stand) -> None:
+    """The link might lead to another thing by now, and nobody would know."""
+    assert stand.downloads.open(linked(stand), start=10).start == 0
+
+
+def test_a_server_that_begins_elsewhere_is_not_believed() -> None:
+    sent = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-7/8\r\nContent-Length: 3\r\n\r\nabc"
+
+    def answer(to: BaseHTTPRequestHandler) -> None:
+        to.wfile.write(sent)
+        to.close_connection = True
+
+    with Stub(answer) as stub, pytest.raises(Incomplete, match="elsewhere"):
+        LinkDownloads((), session(), loopback=True).open(stub.url, start=4, tag='"t"')
+
+
+def test_a_server_that_sends_less_than_the_rest_is_not_taken_to_have_ended() -> None:
+    """It may: a range is a wish. What was asked for is everything to the end, and the answer says where that is."""
+    sent = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 4-6/9\r\nContent-Length: 3\r\n\r\nabc"
+
+    def answer(to: BaseHTTPRequestHandler) -> None:
+        to.wfile.write(sent)
+        to.close_connection = True
+
+    with Stub(answer) as stub:
+        download = LinkDownloads((), session(), loopback=True).open(stub.url, start=4, tag='"t"')
+        assert (download.start, download.length) == (4, 5)
+        with pytest.raises(Incomplete, match="3 bytes instead of 5") as cut:
+            b"".join(download.chunks)
+    assert cut.value.cause is Cause.CUT
 
 
 # links that do not work
@@ -273,6 +343,26 @@ def test_a_body_that_does_not_end_as_announced_is_incomplete(sent: bytes) -> Non
 
     with Stub(answer) as stub, pytest.raises(Incomplete):
         fetched(stub)
+
+
+@pytest.mark.parametrize(
+    ("ends", "bounded"),
+    [
+        (b"\r\nabc", False),
+        (b"Content-Length: 3\r\n\r\nabc", True),
+        (b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", True),
+    ],
+)
+def test_a_body_that_ends_with_its_connection_is_told_apart(ends: bytes, bounded: bool) -> None:
+    """It looks whole wherever it breaks off."""
+
+    def answers(to: BaseHTTPRequestHandler) -> None:
+        to.wfile.write(b"HTTP/1.1 200 OK\r\n" + ends)
+        to.close_connection = True
+
+    with Stub(answers) as stub, session() as http:
+        download = LinkDownloads((), http, loopback=True).open(f"{stub.url}/x")
+        assert (download.bounded, b"".join(download.chunks)) == (bounded, b"abc")
 
 
 def test_the_length_of_an_encoded_body_is_not_the_file_s() -> None:

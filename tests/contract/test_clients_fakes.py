@@ -9,6 +9,7 @@ from local.tenant import samples
 from local.tenant.model import Tenant
 from shared.clients.interface import ActionQuery
 from shared.errors import OutcomeUnknown, Rejected, Throttled, Transient
+from shared.models.command import GetFile
 from tests.contract.test_clients_stand import HOST, OTHER, fake_stand
 from tests.fakes.clients import (
     BROKEN_AFTER,
@@ -27,6 +28,7 @@ from tests.fakes.clients import (
     FakeIncidents,
     Mishap,
     Mishaps,
+    QuietHunting,
 )
 
 
@@ -98,6 +100,7 @@ def test_every_possible_mishap_has_a_fate() -> None:
 
 def _call(tenant: Tenant, call: str, mishaps: Mishaps, action: str, link: str) -> None:
     incidents, devices = FakeIncidents(tenant, mishaps=mishaps), FakeDevices(tenant, mishaps=mishaps)
+    hunting = QuietHunting(tenant, mishaps=mishaps)
     downloads, chat = FakeDownloads(tenant, mishaps=mishaps), FakeChat(tenant, mishaps=mishaps)
     calls: dict[str, Callable[[], object]] = {
         "incidents.changed": lambda: incidents.changed(tenant.now()),
@@ -105,13 +108,25 @@ def _call(tenant: Tenant, call: str, mishaps: Mishaps, action: str, link: str) -
         "incidents.set_tags": lambda: incidents.set_tags("7", ["a"]),
         "incidents.comment": lambda: incidents.comment("7", "a"),
         "devices.machine": lambda: devices.machine(HOST),
+        "devices.named": lambda: devices.named("host1.contoso.com"),
         "devices.onboarded": devices.onboarded,
         "devices.actions": lambda: devices.actions(ActionQuery()),
         "devices.action": lambda: devices.action(action),
         "devices.isolate": lambda: devices.isolate(HOST, "a"),
         "devices.release": lambda: devices.release(HOST, "a"),
         "devices.collect_package": lambda: devices.collect_package(HOST, "a"),
+        "devices.restrict": lambda: devices.restrict(HOST, "a"),
+        "devices.unrestrict": lambda: devices.unrestrict(HOST, "a"),
+        "devices.scan": lambda: devices.scan(HOST, "a"),
+        "devices.stop_quarantine": lambda: devices.stop_quarantine(HOST, "a", "0" * 40),
+        "devices.cancel": lambda: devices.cancel(action, "a"),
         "devices.package_link": lambda: devices.package_link(action),
+        "devices.result_link": lambda: devices.result_link(action, 0),
+        "devices.live_response": lambda: devices.live_response(HOST, [GetFile("/x")], "a"),
+        "devices.library": devices.library,
+        "devices.upload": lambda: devices.upload("a.sh", b"a", "a"),
+        "devices.remove": lambda: devices.remove("a.sh"),
+        "hunting.run": lambda: hunting.run("DeviceInfo", tenant.now(), tenant.now()),
         "downloads.open": lambda: list(downloads.open(link).chunks),
         "chat.post": lambda: chat.post({"text": "a"}),
     }

@@ -4,16 +4,18 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from local.tenant import samples
 from local.tenant.clock import stamp
 from shared.clients.graph import GraphIncidents
+from shared.clients.hearing import LARGEST
 from shared.clients.interface import IncidentPage
 from shared.clients.web import Api, session
-from shared.errors import NotFound, Rejected, Transient
-from shared.models.incident import Incident
+from shared.errors import Cause, NotFound, Rejected, Transient
+from shared.models.incident import Incident, version_of
 from tests.contract.test_clients_stand import KINDS, Opened, Stand, Stub, http_stand, say, stands
 
 PATH = "/v1.0/security/incidents"
@@ -133,6 +135,16 @@ def test_members_that_graph_hides_arrive(stand: Stand) -> None:
 # one incident
 
 
+def test_get_has_alerts_where_they_are_asked_for(stand: Stand) -> None:
+    """The same content as in the list, so that it makes the same version."""
+    put(stand, "1")
+    stand.incidents.comment("1", "a comment")
+    found = stand.incidents.get("1", alerts=True)
+    assert version_of(found) == version_of(stand.incidents.changed(LONG_AGO).incidents[0])
+    assert Incident.model_validate(found).alerts
+    assert len(found["comments"]) == 1  # type: ignore[arg-type]
+
+
 def test_get_has_comments_and_no_alerts(stand: Stand) -> None:
     put(stand, "1")
     stand.incidents.comment("1", "seen")
@@ -224,7 +236,10 @@ def answered(answer: bytes, date: str = DATE) -> IncidentPage:
         return GraphIncidents(Api(graph.url, lambda: "t", http)).changed(LONG_AGO)
 
 
-@pytest.mark.parametrize("link", ["https://evil.example/v1.0/x", "{own}@evil.example/x", "{own}0/x", "/v1.0/x", 7])
+@pytest.mark.parametrize(
+    "link",
+    ["https://evil.example/v1.0/x", "//evil.example/x", "{own}@evil.example/x", "{own}0/x", "http://[", 7],
+)
 def test_a_next_page_on_another_host_is_not_followed(link: object) -> None:
     """The bearer would go with it. Look-alikes of our host are other hosts."""
 
@@ -237,6 +252,58 @@ def test_a_next_page_on_another_host_is_not_followed(link: object) -> None:
         with pytest.raises(Transient, match="another host"):
             incidents.changed(LONG_AGO)
         assert len(graph.seen) == 1
+
+
+def test_after_a_page_that_is_too_long_the_next_ones_are_shorter() -> None:
+    """Else a few incidents of thousands of alerts each would stand in the way of all others for ever."""
+    asked: list[str] = []
+
+    def answer(to: BaseHTTPRequestHandler) -> None:
+        size = int(parse_qs(urlsplit(to.path).query)["$top"][0])
+        asked.append(str(size))
+        rows = b",".join([b'{"id": "7", "x": "%s"}' % (b"x" * (LARGEST // 8))] * min(size, 9))
+        say(b'{"value": [%s]}' % rows, date=DATE)(to)
+
+    with Stub(answer) as graph, session() as http:
+        incidents = GraphIncidents(Api(graph.url, lambda: "t", http))
+        for _ in range(2):
+            with pytest.raises(Transient) as error:
+                incidents.changed(LONG_AGO)
+            assert error.value.cause is Cause.LONG
+        assert len(incidents.changed(LONG_AGO).incidents) == 1
+    assert asked == ["50", "10", "1"]
+
+
+@pytest.mark.parametrize("dollar", ["$", "%24"])
+def test_one_that_is_too_long_by_itself_is_left_out_and_named_and_the_others_are_read(dollar: str) -> None:
+    """No page is short enough for it, and without it the reading would never come to those behind it."""
+
+    def answer(to: BaseHTTPRequestHandler) -> None:
+        asked = parse_qs(urlsplit(to.path).query)
+        size, number = int(asked["$top"][0]), int(asked.get("$skip", ["0"])[0])
+        longest = LARGEST if "$expand" in asked else 0
+        rows = [b'{"id": "%d", "x": "%s"}' % (at, b"x" * (longest if at == 2 else 1)) for at in range(1, 4)]
+        link = f"?{dollar}expand=alerts&$top={size}&$skip={number + size}" if "$expand" in asked else ""
+        link = link or f"?$top={size}&$skip={number + size}"
+        more = b', "@odata.nextLink": "%s"' % link.encode() if number + size < len(rows) else b""
+        say(b'{"value": [%s]%s}' % (b",".join(rows[number : number + size]), more), date=DATE)(to)
+
+    with Stub(answer) as graph, session() as http:
+        incidents = GraphIncidents(Api(graph.url, lambda: "t", http))
+        for _ in range(2):
+            with pytest.raises(Transient):
+                incidents.changed(LONG_AGO)
+        pages = [incidents.changed(LONG_AGO)]
+        while pages[-1].next:
+            pages.append(incidents.changed(LONG_AGO, following=pages[-1].next))
+    assert [[raw["id"] for raw in page.incidents] for page in pages] == [["1"], [], ["3"]]
+    assert [raw["id"] for page in pages for raw in page.too_long] == ["2"]
+
+
+@pytest.mark.parametrize("link", ["/v1.0/security/incidents?$skip=50", "?$skip=50", "incidents?$skip=50"])
+def test_a_next_page_may_be_named_from_where_we_are(link: str) -> None:
+    page = answered(json.dumps({"value": [], "@odata.nextLink": link}).encode())
+    assert page.next.endswith("/v1.0/security/incidents?$skip=50")
 
 
 @pytest.mark.parametrize("following", ["{other}/v1.0/x", "@{host}/v1.0/x"])

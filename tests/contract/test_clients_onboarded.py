@@ -26,7 +26,7 @@ def counted(*faults: dict[str, object]) -> tuple[int, int]:
     token = str(tenant.identity.issue(COMMERCIAL_AUDIENCE)["access_token"])
     with TenantServer(tenant, port=0) as server:
         devices = DefenderDevices(Api(server.url, lambda: token, session()), 5.0)
-        return devices.onboarded(), len(tenant.journal.entries())
+        return devices.onboarded().count, len(tenant.journal.entries())
 
 
 def test_the_filter_is_used_where_it_works() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from local.tenant import samples
 from shared.errors import BulkheadError, Busy, Denied, NotFound, OutcomeUnknown, Rejected, Throttled, Transient
+from shared.models.command import GetFile
 from tests.contract.test_clients_stand import HOST, KINDS, Opened, Stand, stands
 
 Call = Callable[[Stand], object]
@@ -21,15 +22,20 @@ READS: dict[str, Call] = {
     "devices.machine": lambda stand: stand.devices.machine(HOST),
     "devices.action": lambda stand: stand.devices.action("x"),
     "devices.package_link": lambda stand: stand.devices.package_link("x"),
+    "devices.result_link": lambda stand: stand.devices.result_link("x", 0),
 }
 WRITES: dict[str, Call] = {
     "incidents.set_tags": lambda stand: stand.incidents.set_tags("7", []),
     "incidents.comment": lambda stand: stand.incidents.comment("7", "x"),
+    "devices.upload": lambda stand: stand.devices.upload("x", b"x", "x"),
+    "devices.remove": lambda stand: stand.devices.remove("x"),
 }
 ACTS: dict[str, Call] = {
     "devices.isolate": lambda stand: stand.devices.isolate(HOST, "x"),
     "devices.release": lambda stand: stand.devices.release(HOST, "x"),
     "devices.collect_package": lambda stand: stand.devices.collect_package(HOST, "x"),
+    "devices.cancel": lambda stand: stand.devices.cancel("x", "x"),
+    "devices.live_response": lambda stand: stand.devices.live_response(HOST, [GetFile("x")], "x"),
 }
 CALLS = READS | WRITES | ACTS
 FINAL: list[tuple[int, str, type[BulkheadError]]] = [

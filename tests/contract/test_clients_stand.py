@@ -21,15 +21,17 @@ from local.tenant.model import Tenant
 from local.tenant.server import TenantServer
 from local.tenant.settings import ACTION_KINDS, TenantSettings
 from local.tenant.wire import Json
-from responders._wiring import _token
 from shared.clients.defender import DefenderDevices
 from shared.clients.downloads import LinkDownloads
 from shared.clients.graph import GraphIncidents
-from shared.clients.interface import Chat, Devices, Downloads, Incidents
+from shared.clients.hunting import GraphHunting
+from shared.clients.interface import Chat, Devices, Downloads, Hunting, Incidents, Reputation
+from shared.clients.tokens import Tokens
+from shared.clients.virustotal import VirusTotal
 from shared.clients.web import Api, session
 from shared.clients.webhooks import WebhookChat
 from shared.errors import Denied, Transient
-from tests.fakes.clients import FakeChat, FakeDevices, FakeDownloads, FakeIncidents
+from tests.fakes.clients import FakeChat, FakeDevices, FakeDownloads, FakeHunting, FakeIncidents, FakeReputation
 from tests.fakes.storage import FakeClock
 
 KINDS = ("fake", "http")
@@ -54,6 +56,8 @@ class Stand:
     downloads: Downloads
     slack: Chat
     teams: Chat
+    hunting: Hunting
+    reputation: Reputation
 
     def trouble(self, kind: str, path: str = "", **members: object) -> None:
         """Order a fault of the tenant (see local/tenant/README.md), for one call where `times` does not say else."""
@@ -89,7 +93,9 @@ def fake_stand(**settings: object) -> Iterator[Stand]:
     tenant = tenant_of(clock, **settings)
     slack, teams = (FakeChat(tenant, path=f"/{kind}/one", strict=True) for kind in ("slack", "teams"))
     devices, downloads = FakeDevices(tenant, strict=True), FakeDownloads(tenant, strict=True)
-    yield Stand(tenant, clock, FakeIncidents(tenant, strict=True), devices, downloads, slack, teams)
+    hunting = FakeHunting(tenant, strict=True)
+    incidents, reputation = FakeIncidents(tenant, strict=True), FakeReputation(tenant, strict=True)
+    yield Stand(tenant, clock, incidents, devices, downloads, slack, teams, hunting, reputation)
 
 
 @contextlib.contextmanager
@@ -115,7 +121,9 @@ def http_stand(*, deadline: float = 10.0, **settings: object) -> Iterator[Stand]
         )
         slack, teams = (WebhookChat(f"{server.url}/{kind}/one", http) for kind in ("slack", "teams"))
         devices, downloads = DefenderDevices(defender, deadline), LinkDownloads((), http, loopback=True)
-        yield Stand(tenant, clock, GraphIncidents(graph), devices, downloads, slack, teams)
+        hunting = GraphHunting(graph)
+        reputation = VirusTotal(tenant.settings.virustotal_key, http, server.url)
+        yield Stand(tenant, clock, GraphIncidents(graph), devices, downloads, slack, teams, hunting, reputation)
 
 
 @contextlib.contextmanager
@@ -142,7 +150,7 @@ class Stub:
                 with contextlib.suppress(ConnectionError):
                     answer(self)
 
-            do_GET = do_POST = do_PATCH = _answer  # noqa: N815 - names of http.server
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815 - names of http.server
 
             def log_message(self, *_args: object) -> None:
                 """Stay silent."""
@@ -193,7 +201,9 @@ def test_tokens_come_from_the_managed_identity(
 ) -> None:
     """One for each API: Graph takes only Graph's, Defender only its own, whose audience is not the host called."""
     with credential() as one, session() as http:
-        graph, defender = Api(identity, _token(one, GRAPH), http), Api(identity, _token(one, DEFENDER), http)
+        graph, defender = (
+            Api(identity, Tokens(audience, one, credential).current, http) for audience in (GRAPH, DEFENDER)
+        )
         assert GraphIncidents(graph).changed(datetime(2026, 1, 1, tzinfo=UTC)).incidents == []
         assert DefenderDevices(defender, 5).isolate(HOST, "marker").machine_id == HOST
         for api in (GraphIncidents(defender).get, DefenderDevices(graph, 5).machine):
@@ -207,7 +217,8 @@ def test_without_a_token_nothing_is_called(monkeypatch: pytest.MonkeyPatch) -> N
     """An identity endpoint that refuses is a matter of time: Transient with a wait, for acting calls too."""
     monkeypatch.setenv("IDENTITY_HEADER", "wrong")
     with ManagedIdentityCredential() as credential, Stub(say(b"{}")) as api, session() as http:
-        devices = DefenderDevices(Api(api.url, _token(credential, DEFENDER), http), 5)
+        tokens = Tokens(DEFENDER, credential, ManagedIdentityCredential)
+        devices = DefenderDevices(Api(api.url, tokens.current, http), 5)
         for call in (lambda: devices.machine(HOST), lambda: devices.isolate(HOST, "marker")):
             with pytest.raises(Transient) as failed:
                 call()

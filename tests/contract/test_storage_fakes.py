@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.storage.interface import Conflict, Insert, Put, Replace
-from tests.fakes.storage import FakeClock, FakeDocuments, FakeEvidence, FakeQueues, FakeRows
+from tests.fakes.storage import FakeClock, FakeDocuments, FakeEvidence, FakePages, FakeQueues, FakeRows
 
 
 class CrashError(Exception):
@@ -22,7 +22,7 @@ def calls_of(before: Callable[[str], None], after: Callable[[str], None]) -> dic
     clock = FakeClock()
     rows, documents = FakeRows(before=before, after=after), FakeDocuments(before=before, after=after)
     queues = FakeQueues(clock.now, ["q"], before=before, after=after)
-    evidence = FakeEvidence(before=before, after=after)
+    evidence, pages = FakeEvidence(before=before, after=after), FakePages(before=before, after=after)
     return {
         "rows.commit": lambda: rows.commit("p", [Insert("k", "")]),
         "rows": lambda: rows.stored,
@@ -30,12 +30,14 @@ def calls_of(before: Callable[[str], None], after: Callable[[str], None]) -> dic
         "documents": lambda: documents.stored,
         "queues.send": lambda: queues.send("q", ""),
         "queues": lambda: queues.waiting("q"),
-        "evidence.write_once": lambda: evidence.write_once("e", [b""], media_type="a/b", metadata={}),
+        "evidence.write_once": lambda: evidence.write_once("e", [b""], metadata={}),
         "evidence": lambda: evidence.stored,
+        "pages.put": lambda: pages.put("p", b"", media_type="a/b"),
+        "pages": lambda: pages.stored,
     }
 
 
-WRITES = ["rows.commit", "documents.create", "queues.send", "evidence.write_once"]
+WRITES = ["rows.commit", "documents.create", "queues.send", "evidence.write_once", "pages.put"]
 
 
 @pytest.mark.parametrize("call", WRITES)
@@ -90,10 +92,10 @@ def test_an_object_may_be_taken_between_reading_and_commit() -> None:
     def other(call: str) -> None:
         if call == "evidence.commit":
             evidence.before = lambda _: None
-            evidence.write_once("e", [b"theirs"], media_type="a/b", metadata={})
+            evidence.write_once("e", [b"theirs"], metadata={})
 
     evidence.before = other
-    assert evidence.write_once("e", [b"ours"], media_type="a/b", metadata={}).created is False
+    assert evidence.write_once("e", [b"ours"], metadata={}).created is False
     assert b"".join(evidence.read("e")) == b"theirs"
 
 

@@ -9,13 +9,13 @@ from azure.core.pipeline.transport import HttpRequest
 
 from shared.errors import Transient
 from shared.storage.connections import Connection
+from shared.storage.evidence import BlobEvidence
 from shared.storage.failures import Unsent
 from shared.storage.interface import Change, Conflict, Delete, Insert, Put, Replace, Rows, Stored
 from shared.storage.tables import TableRows
 from tests.contract.conftest import CONTAINER, TABLE, Faulty
 from tests.contract.test_storage_failures import response
 
-TEXT = "text/plain"
 FAULTS = ("lose_answer", "lose_request", "refuse_connection")
 
 
@@ -28,7 +28,14 @@ def is_read(request: HttpRequest) -> bool:
 
 
 def is_commit(request: HttpRequest) -> bool:
-    return "comp=blocklist" in request.url
+    """Of blocks, or of what is small enough to be put whole."""
+    return request.method == "PUT" and "comp=block&" not in f"{request.url}&"
+
+
+def archive(connection: Connection, *, in_blocks: bool) -> BlobEvidence:
+    """Of which four bytes are a block, or much less than one."""
+    client = connection.blobs.get_container_client(CONTAINER)
+    return BlobEvidence(client, block_size=4) if in_blocks else BlobEvidence(client)
 
 
 @pytest.fixture
@@ -142,22 +149,24 @@ def test_a_document_of_another_is_never_taken_for_ours(faulty: Faulty, name: str
     assert documents.create(name, b"same") is False
 
 
+@pytest.mark.parametrize("in_blocks", [True, False])
 @pytest.mark.parametrize("kind", [*FAULTS, "delay_request"])
-def test_an_object_is_committed_through_a_broken_wire(faulty: Faulty, name: str, kind: str) -> None:
+def test_an_object_is_committed_through_a_broken_wire(faulty: Faulty, name: str, kind: str, in_blocks: bool) -> None:
     """And whoever committed it is told so."""
-    evidence = faulty.connection.evidence(CONTAINER)
+    evidence = archive(faulty.connection, in_blocks=in_blocks)
     getattr(faulty.transport, kind)(is_commit)
-    written = evidence.write_once(name, [b"ours"], media_type=TEXT, metadata={"a": "b"})
+    written = evidence.write_once(name, [b"ours"], metadata={"a": "b"})
     assert (written.created, written.size, written.metadata) == (True, 4, {"a": "b"})
     assert b"".join(evidence.read(name)) == b"ours"
 
 
-def test_an_object_of_another_is_never_taken_for_ours(faulty: Faulty, name: str) -> None:
+@pytest.mark.parametrize("in_blocks", [True, False])
+def test_an_object_of_another_is_never_taken_for_ours(faulty: Faulty, name: str, in_blocks: bool) -> None:
     """Not even with the same bytes."""
-    evidence = faulty.connection.evidence(CONTAINER)
+    evidence = archive(faulty.connection, in_blocks=in_blocks)
 
     def write() -> Stored:
-        return evidence.write_once(name, [b"same"], media_type=TEXT, metadata={})
+        return evidence.write_once(name, [b"same"], metadata={})
 
     faulty.transport.lose_request(is_commit, meanwhile=write)
     assert write().created is False
@@ -165,10 +174,10 @@ def test_an_object_of_another_is_never_taken_for_ours(faulty: Faulty, name: str)
 
 def test_blocks_thrown_away_by_the_commit_of_another_mean_a_taken_name(faulty: Faulty, name: str) -> None:
     """The documented answer (synthetic: Azurite looks at the condition first)."""
-    evidence = faulty.connection.evidence(CONTAINER)
+    evidence = archive(faulty.connection, in_blocks=True)
 
     def write(data: bytes) -> Stored:
-        return evidence.write_once(name, [data], media_type=TEXT, metadata={})
+        return evidence.write_once(name, [data], metadata={})
 
     gone = response(400, "InvalidBlockList")
     faulty.transport.answer(is_commit, gone, meanwhile=lambda: write(b"theirs"))
@@ -178,7 +187,7 @@ def test_blocks_thrown_away_by_the_commit_of_another_mean_a_taken_name(faulty: F
 
 def test_a_body_that_breaks_off_is_fetched_again(faulty: Faulty, name: str) -> None:
     evidence = faulty.connection.evidence(CONTAINER)
-    evidence.write_once(name, [b"0123456789"], media_type=TEXT, metadata={})
+    evidence.write_once(name, [b"0123456789"], metadata={})
     faulty.transport.lose_answer(is_read)
     assert b"".join(evidence.read(name)) == b"0123456789"
 

@@ -21,11 +21,37 @@ from local.tenant.door import FrontDoor
 from local.tenant.identity import ALL_ROLES, CLOUDS, Caller
 from local.tenant.model import Tenant
 from local.tenant.routes import Call, find
-from local.tenant.wire import SURPLUS, ApiError, Reply, Request
-from shared.clients.interface import ACTIONS_PAGE, ONBOARDED_PAGE, ActionQuery, Download, IncidentPage
-from shared.clients.web import REDIRECTS, date_of, refusal
-from shared.errors import Forbidden, Incomplete, LinkExpired, NotFound, OutcomeUnknown, Rejected, Throttled, Transient
-from shared.models.device import Machine, MachineAction
+from local.tenant.wire import SURPLUS, ApiError, FileSlice, Reply, Request, json_reply
+from shared.clients import hunting
+from shared.clients.answers import REDIRECTS, date_of, object_of, refusal
+from shared.clients.interface import (
+    ACTIONS_PAGE,
+    ONBOARDED_PAGE,
+    ActionPage,
+    ActionQuery,
+    CountPage,
+    Download,
+    FileVerdict,
+    Granted,
+    HuntingRows,
+    IncidentPage,
+)
+from shared.clients.tokens import claims_of
+from shared.clients.virustotal import verdict_in
+from shared.clients.webhooks import expect_told
+from shared.errors import (
+    Cause,
+    Forbidden,
+    Incomplete,
+    LinkExpired,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    Throttled,
+    Transient,
+)
+from shared.models.command import Command, GetFile, PutFile
+from shared.models.device import LibraryFile, Machine, MachineAction
 
 Hook = Callable[[str], None]
 
@@ -33,6 +59,7 @@ CHUNK = 65_536
 _TRIES = 3
 _READ_SECONDS, _ACT_SECONDS = 60.0, 40.0
 _EXPIRED = frozenset({401, 403, 404, 410})
+_CAUSES = {"reset": Cause.LOST, "hang": Cause.LATE, "late": Cause.LATE, "cut": Cause.CUT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +72,13 @@ class Mishap:
     status: int = 503
     code: str = ""
     retry_after: str = ""
+    body: str | None = None
 
     def fault(self) -> faults.Fault:
-        """The same as a fault of the tenant."""
+        """The same as a fault of the tenant; `body` is the message of its error."""
         headers = {"Retry-After": self.retry_after} if self.retry_after else {}
-        return faults.Fault(self.kind, status=self.status, code=self.code, headers=headers)
+        body = None if self.body is None else {"error": {"code": self.code, "message": self.body}}
+        return faults.Fault(self.kind, status=self.status, code=self.code, headers=headers, body=body)
 
 
 LOST = Mishap("reset_after_effect")
@@ -63,19 +92,32 @@ HIDDEN = Mishap("status", 404, "ResourceNotFound")
 EXPIRED = Mishap("status", 403, "LinkExpired")
 CUT = Mishap("truncate")
 LONG = Mishap("lengthen")
+UNAUTHORISED = Mishap("status", 401, "Unauthorized")
+DISABLED = Mishap("status", 403, "DisabledFeature")
+GONE = Mishap("status", 404, "no_service")
+QUOTA = Mishap("status", 429, "TooManyRequests", body="exceeded processing resources. Run queries again in 00:00:40.")
+HEAVY = Mishap("status", 504, "UnknownError", body="")
 SILENT = Mishap("silent")
 RACE = Mishap("race")
 
 _READ = (UNSENT, REFUSED, THROTTLED, THROTTLED_FOR, BROKEN, CUT)
 _CHANGE = (*_READ, LOST, BROKEN_AFTER)
+_ACT = (*_CHANGE, UNAUTHORISED)
 POSSIBLE = {
     **dict.fromkeys(("incidents.changed", "incidents.get"), _READ),
-    **dict.fromkeys(("incidents.set_tags", "incidents.comment", "devices.collect_package", "chat.post"), _CHANGE),
-    **dict.fromkeys(("devices.machine", "devices.onboarded", "devices.actions"), _READ),
-    **dict.fromkeys(("devices.action", "devices.package_link"), (*_READ, HIDDEN)),
-    "devices.isolate": (*_CHANGE, SILENT, RACE),
-    "devices.release": (*_CHANGE, SILENT),
+    **dict.fromkeys(("incidents.set_tags", "incidents.comment", "chat.post"), _CHANGE),
+    **dict.fromkeys(("devices.machine", "devices.named", "devices.onboarded", "devices.actions"), _READ),
+    **dict.fromkeys(("devices.action", "devices.package_link", "devices.result_link"), (*_READ, HIDDEN)),
+    "devices.library": _READ,
+    **dict.fromkeys(("devices.upload", "devices.remove"), _CHANGE),
+    "devices.live_response": (*_ACT, DISABLED),
+    "devices.collect_package": (*_ACT, DISABLED),
+    "devices.isolate": (*_ACT, SILENT, RACE, DISABLED),
+    "devices.release": (*_ACT, SILENT, DISABLED),
+    **dict.fromkeys(("devices.restrict", "devices.unrestrict", "devices.scan", "devices.stop_quarantine"), _ACT),
+    "devices.cancel": (*_ACT, HIDDEN),
     "downloads.open": (*_READ, LONG, EXPIRED),
+    "hunting.run": (*_READ, QUOTA, HEAVY),
 }
 """What can befall each call. The keys are the hooked calls; `downloads.chunk` is too: `before`, ahead of each chunk."""
 
@@ -112,19 +154,20 @@ class _Fake:
 
     def _json(self, name: str, stakes: Stakes, request: Request) -> tuple[dict[str, Any], Mapping[str, str]]:
         reply = self._send(name, stakes, request)
-        body = _object(reply.body)
-        if body is not None and reply.status < REDIRECTS:
-            return body, reply.headers
-        error = refusal(reply.status if reply.status >= REDIRECTS else 500, reply.headers, body)
-        if stakes == "act" and isinstance(error, Transient) and not isinstance(error, Throttled):
-            raise OutcomeUnknown(f"{name}: {error}")
-        raise error
+        try:
+            if reply.status >= REDIRECTS:
+                raise refusal(reply.status, reply.headers, reply.body)
+            return dict(object_of(reply.headers, reply.body, any_type=stakes == "act")), reply.headers
+        except Transient as error:
+            if stakes != "act" or isinstance(error, Throttled):
+                raise
+            raise OutcomeUnknown(f"{name}: {error}", cause=error.cause, status=error.status) from error
 
     def _send(self, name: str, stakes: Stakes, request: Request) -> Reply:
         self.before(name)
         mishap = self.mishaps.next(name)
         if mishap and mishap.kind == "refused":
-            raise Transient(f"{name}: no connection")
+            raise Transient(f"{name}: no connection", cause=Cause.CONNECTION)
         desk, settings = self.tenant.desk, self.tenant.desk._settings
         if mishap and mishap.kind in {"silent", "race"}:
             mode = cast('Literal["silent", "race"]', mishap.kind)
@@ -133,7 +176,8 @@ class _Fake:
         desk._settings = settings
         self.after(name)
         if _unheard(reply, stakes):
-            raise (OutcomeUnknown if stakes == "act" else Transient)(f"{name}: no whole answer")
+            cause = _CAUSES[reply.mishap.kind] if reply.mishap else Cause.LOST
+            raise (OutcomeUnknown if stakes == "act" else Transient)(f"{name}: no whole answer", cause=cause)
         return reply
 
     def _delivered(self, request: Request, fault: faults.Fault | None, stakes: Stakes) -> Reply:
@@ -171,14 +215,6 @@ def _unheard(reply: Reply, stakes: Stakes) -> bool:
     return too_late or kind in {"reset", "hang"} or (kind == "cut" and stakes != "download")
 
 
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def _post(path: str, body: Mapping[str, object], method: str = "POST") -> Request:
     return Request(method, path, body=json.dumps(body).encode())
 
@@ -197,8 +233,9 @@ class FakeIncidents(_Fake):
         body, headers = self._json("incidents.changed", "read", Request("GET", self._PATH, query, self._ALL))
         return IncidentPage(body["value"], date_of(headers), body.get("@odata.nextLink", ""))
 
-    def get(self, incident: str) -> Mapping[str, object]:
-        return self._json("incidents.get", "read", Request("GET", f"{self._PATH}/{incident}", {}, self._ALL))[0]
+    def get(self, incident: str, *, alerts: bool = False) -> Mapping[str, object]:
+        query = {"$expand": "alerts"} if alerts else {}
+        return self._json("incidents.get", "read", Request("GET", f"{self._PATH}/{incident}", query, self._ALL))[0]
 
     def set_tags(self, incident: str, tags: Sequence[str]) -> None:
         sent = _post(f"{self._PATH}/{incident}", {"customTags": list(tags)}, "PATCH")
@@ -208,34 +245,100 @@ class FakeIncidents(_Fake):
         self._json("incidents.comment", "write", _post(f"{self._PATH}/{incident}/comments", {"comment": text}))
 
 
+def _command(command: Command) -> dict[str, object]:
+    if isinstance(command, PutFile):
+        kind, params = "PutFile", {"FileName": command.name}
+    elif isinstance(command, GetFile):
+        kind, params = "GetFile", {"Path": command.path}
+    else:
+        kind, params = "RunScript", {"ScriptName": command.name, **({"Args": command.args} if command.args else {})}
+    return {"type": kind, "params": [{"key": key, "value": value} for key, value in params.items()]}
+
+
 class FakeDevices(_Fake):
     """`Devices` of the tenant."""
 
     def machine(self, device: str) -> Machine:
         return Machine.model_validate(self._get("devices.machine", f"machines/{device}"))
 
-    def onboarded(self, skip: int = 0) -> int:
-        page = {"$filter": "onboardingStatus eq 'Onboarded'", "$top": str(ONBOARDED_PAGE), "$skip": str(skip)}
-        return len(self._list("devices.onboarded", "machines", page))
+    def named(self, name: str) -> Sequence[Machine]:
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}", name):
+            return ()
+        found = self._list("devices.named", "machines", {"$filter": f"computerDnsName eq '{name}'"})
+        return [Machine.model_validate(one) for one in found]
 
-    def actions(self, query: ActionQuery, skip: int = 0) -> Sequence[MachineAction]:
+    def onboarded(self, following: str = "") -> CountPage:
+        skip = int(following or 0)
+        page = {"$filter": "onboardingStatus eq 'Onboarded'", "$top": str(ONBOARDED_PAGE), "$skip": str(skip)}
+        count = len(self._list("devices.onboarded", "machines", page))
+        return CountPage(count, str(skip + count) if count == ONBOARDED_PAGE else "")
+
+    def actions(self, query: ActionQuery, following: str = "") -> ActionPage:
+        skip = int(following or 0)
         named = " or ".join(f"machineId eq '{machine}'" for machine in query.machines)
         wanted = [f"({named})"] if named else []
         wanted += [f"creationDateTimeUtc ge {query.since.isoformat()}"] if query.since else []
         page = {"$top": str(ACTIONS_PAGE), "$skip": str(skip)} | ({"$filter": " and ".join(wanted)} if wanted else {})
-        return [MachineAction.model_validate(one) for one in self._list("devices.actions", "machineactions", page)]
+        made = [MachineAction.model_validate(one) for one in self._list("devices.actions", "machineactions", page)]
+        return ActionPage(made, str(skip + len(made)) if len(made) == ACTIONS_PAGE else "")
 
     def action(self, action: str) -> MachineAction:
         return MachineAction.model_validate(self._get("devices.action", f"machineactions/{action}"))
 
-    def isolate(self, device: str, comment: str) -> MachineAction:
-        return self._act("devices.isolate", f"{device}/isolate", {"Comment": comment, "IsolationType": "Full"})
+    def isolate(self, device: str, comment: str, *, selective: bool = False) -> MachineAction:
+        kind = "Selective" if selective else "Full"
+        return self._act("devices.isolate", f"{device}/isolate", {"Comment": comment, "IsolationType": kind})
 
     def release(self, device: str, comment: str) -> MachineAction:
         return self._act("devices.release", f"{device}/unisolate", {"Comment": comment})
 
+    def restrict(self, device: str, comment: str) -> MachineAction:
+        return self._act("devices.restrict", f"{device}/restrictCodeExecution", {"Comment": comment})
+
+    def unrestrict(self, device: str, comment: str) -> MachineAction:
+        return self._act("devices.unrestrict", f"{device}/unrestrictCodeExecution", {"Comment": comment})
+
+    def scan(self, device: str, comment: str, *, full: bool = False) -> MachineAction:
+        body = {"Comment": comment, "ScanType": "Full" if full else "Quick"}
+        return self._act("devices.scan", f"{device}/runAntiVirusScan", body)
+
+    def stop_quarantine(self, device: str, comment: str, sha1: str) -> MachineAction:
+        path = f"{device}/StopAndQuarantineFile"
+        return self._act("devices.stop_quarantine", path, {"Comment": comment, "Sha1": sha1})
+
     def collect_package(self, device: str, comment: str) -> MachineAction:
         return self._act("devices.collect_package", f"{device}/collectInvestigationPackage", {"Comment": comment})
+
+    def live_response(self, device: str, commands: Sequence[Command], comment: str) -> MachineAction:
+        body = {"Comment": comment, "Commands": [_command(one) for one in commands]}
+        return self._act("devices.live_response", f"{device}/runliveresponse", body)
+
+    def result_link(self, action: str, index: int) -> str:
+        call = f"machineactions/{action}/GetLiveResponseResultDownloadLink(index={index})"
+        return str(self._get("devices.result_link", call)["value"])
+
+    def library(self) -> Sequence[LibraryFile]:
+        return [LibraryFile.model_validate(one) for one in self._list("devices.library", "libraryfiles", {})]
+
+    def upload(self, name: str, content: bytes, description: str) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", name):
+            raise Rejected("not a name for a file of the library", status=400)
+        edge = b"--edge"
+        fields = {"Description": description, "HasParameters": "true", "OverrideIfExists": "true"}
+        parts = [f'name="{key}"\r\n\r\n{value}'.encode() for key, value in fields.items()]
+        parts.append(f'name="file"; filename="{name}"\r\n\r\n'.encode() + content)
+        body = b"".join(edge + b"\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts)
+        headers = {"content-type": "multipart/form-data; boundary=edge"}
+        self._json("devices.upload", "write", Request("POST", "/api/libraryfiles", {}, headers, body + edge + b"--"))
+
+    def remove(self, name: str) -> None:
+        reply = self._send("devices.remove", "write", Request("DELETE", f"/api/libraryfiles/{name}"))
+        if reply.status >= REDIRECTS:
+            raise refusal(reply.status, reply.headers, reply.body)
+
+    def cancel(self, action: str, comment: str) -> MachineAction:
+        sent = _post(f"/api/machineactions/{action}/cancel", {"Comment": comment})
+        return MachineAction.model_validate(self._json("devices.cancel", "act", sent)[0])
 
     def package_link(self, action: str) -> str:
         return str(self._get("devices.package_link", f"machineactions/{action}/getPackageUri")["value"]).strip('"')
@@ -253,26 +356,82 @@ class FakeDevices(_Fake):
         return MachineAction.model_validate(self._json(name, "act", _post(f"/api/machines/{path}", body))[0])
 
 
-class FakeDownloads(_Fake):
-    """`Downloads` of the tenant's own links; every other host is forbidden."""
+class FakeHunting(_Fake):
+    """`Hunting` of the tenant."""
 
-    def open(self, link: str, hops: int = 4) -> Download:
-        """See `Downloads.open`. A body that is cut raises Incomplete after its first half."""
+    def run(self, query: str, since: datetime, until: datetime) -> HuntingRows:
+        sent = _post(hunting.PATH, hunting.asked(query, since, until))
+        try:
+            return hunting.rows_of(self._json("hunting.run", "read", sent)[0])
+        except (Transient, Rejected) as error:
+            raise hunting.meant(error) from error
+
+
+class FakeReputation(_Fake):
+    """`Reputation` of the tenant's VirusTotal."""
+
+    def file(self, digest: str) -> FileVerdict | None:
+        key = {"x-apikey": self.tenant.settings.virustotal_key}
+        sent = Request("GET", f"/api/v3/files/{digest.lower()}", headers=key)
+        try:
+            return verdict_in(self._json("reputation.file", "read", sent)[0])
+        except NotFound:
+            return None
+
+
+class QuietHunting(FakeHunting):
+    """A tenant in which nothing ever happened: every query is answered, with no row. It costs no engine."""
+
+    def _answer(self, request: Request) -> Reply:
+        reply = json_reply(200, {"schema": [{"name": "Timestamp", "type": "DateTime"}], "results": []})
+        self.tenant.journal.write(request, reply, self.tenant.settings.app_name, None)
+        return FrontDoor(self.tenant)._dated(reply)
+
+
+def _get(link: str, start: int, tag: str) -> Request:
+    wanted = {"range": f"bytes={start}-", "if-range": tag} if start and tag else {}
+    return Request("GET", unquote(urlsplit(link).path), headers=wanted)
+
+
+def _sliced(of: FileSlice) -> bytes:
+    with of.path.open("rb") as file:
+        file.seek(of.start)
+        return file.read(of.length)
+
+
+@dataclass(kw_only=True)
+class FakeDownloads(_Fake):
+    """`Downloads` of the tenant's own links; every other host is forbidden. Where it is not `announced`, no server
+    tells how long a body is.
+    """
+
+    announced: bool = True
+
+    def open(
+        self, link: str, seconds: float | None = None, *, start: int = 0, tag: str = "", hops: int = 4
+    ) -> Download:
+        """See `Downloads.open`. A body that is cut raises Incomplete after its first half; none is slow."""
         host = self.tenant.links.base_url
         if not hops or not link.startswith(f"{host}/"):
             raise Forbidden("downloads from there are not allowed, or it redirects too often")
-        reply = self._send("downloads.open", "download", Request("GET", unquote(urlsplit(link).path)))
+        reply = self._send("downloads.open", "download", _get(link, start, tag))
         if 300 <= reply.status < 400:
             location = reply.headers["Location"]
-            return self.open(host + location if re.match("/(?!/)", location) else location, hops - 1)
+            onward = host + location if re.match("/(?!/)", location) else location
+            return self.open(onward, seconds, start=start, tag=tag, hops=hops - 1)
+        if reply.status == 416 and reply.headers.get("Content-Range") == f"bytes */{start}":
+            return Download(iter(()), 0, start, tag, reply.headers.get("Date", ""))
         if reply.status in _EXPIRED:
-            raise LinkExpired(f"the download link no longer works ({reply.status})")
+            raise LinkExpired(f"the download link no longer works ({reply.status})", status=reply.status)
         if reply.status >= REDIRECTS:
-            raise refusal(reply.status, reply.headers, _object(reply.body))
-        body = reply.file.path.read_bytes() if reply.file else reply.body
+            raise refusal(reply.status, reply.headers, reply.body)
+        body = _sliced(reply.file) if reply.file else reply.body
         kind = reply.mishap.kind if reply.mishap else ""
         body += SURPLUS if kind == "long" else b""
-        return Download(self._chunks(body, len(body) // 2 if kind == "cut" else len(body)), len(body))
+        chunks = self._chunks(body, len(body) // 2 if kind == "cut" else len(body))
+        begins = start if reply.status == 206 else 0
+        length = len(body) if self.announced else None
+        return Download(chunks, length, begins, reply.headers.get("ETag", ""), reply.headers.get("Date", ""))
 
     def _chunks(self, body: bytes, end: int) -> Iterator[bytes]:
         for start in range(0, end, CHUNK):
@@ -290,10 +449,20 @@ class FakeChat(_Fake):
 
     def post(self, payload: Mapping[str, object]) -> None:
         reply = self._send("chat.post", "write", _post(self.path, payload))
-        if reply.status < REDIRECTS:
-            return
-        error = refusal(reply.status, reply.headers, None)
-        if isinstance(error, Rejected):
-            said = reply.body.decode().strip()[:80]
-            raise Rejected(f"webhook: {reply.status} {said}", status=reply.status, code=said)
-        raise error
+        expect_told(reply.status, reply.headers, reply.body)
+
+
+class FakeGrants:
+    """`Grants` in one API of a simulated tenant: what a token that it issues now says of itself."""
+
+    def __init__(self, tenant: Tenant, audience: str) -> None:
+        """`audience` is the API for which tokens are asked."""
+        self._tenant = tenant
+        self._audience = audience
+
+    def granted(self) -> Granted:
+        """See `Grants.granted`."""
+        try:
+            return claims_of(str(self._tenant.identity.issue(self._audience)["access_token"]))
+        except ApiError as error:
+            raise Transient(f"no token for {self._audience}", cause=Cause.TOKEN) from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
@@ -17,7 +16,22 @@ from typing import TYPE_CHECKING
 
 from shared.errors import NotFound
 from shared.storage import limits
-from shared.storage.interface import Change, Conflict, Delete, Insert, Message, Replace, Row, Stored
+from shared.storage.interface import (
+    Change,
+    Conflict,
+    Delete,
+    Insert,
+    Loan,
+    Message,
+    Piece,
+    Protection,
+    Replace,
+    Row,
+    Staging,
+    Stored,
+    Version,
+    verified,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,6 +67,25 @@ class FakeClock:
         return self._now
 
 
+class _Call:
+    """One call of a port: `before`, its effect under the lock, `after` unless the effect failed."""
+
+    __slots__ = ("_name", "_port")
+
+    def __init__(self, port: _Hooked, name: str) -> None:
+        self._port = port
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._port.before(self._name)
+        self._port._lock.acquire()
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        self._port._lock.release()
+        if failed is None:
+            self._port.after(self._name)
+
+
 class _Hooked:
     """The hooks and the lock that every fake has."""
 
@@ -61,12 +94,8 @@ class _Hooked:
         self.after = after or _no_hook
         self._lock = RLock()
 
-    @contextmanager
-    def _call(self, name: str) -> Iterator[None]:
-        self.before(name)
-        with self._lock:
-            yield
-        self.after(name)
+    def _call(self, name: str) -> _Call:
+        return _Call(self, name)
 
 
 class FakeRows(_Hooked):
@@ -79,6 +108,7 @@ class FakeRows(_Hooked):
         """Begin with no rows."""
         super().__init__(before, after)
         self.stored: dict[tuple[str, str], Row] = {}
+        self._places: dict[str, dict[str, Row]] = {}
         self._writes = 0
 
     def get(self, partition: str, key: str) -> Row | None:
@@ -94,10 +124,8 @@ class FakeRows(_Hooked):
         with self._call("rows.query"):
             found = [
                 row
-                for (place, key), row in self.stored.items()
-                if place == partition
-                and key.startswith(prefix)
-                and (latest is None or (row.due is not None and row.due <= latest))
+                for key, row in self._places.get(partition, {}).items()
+                if key.startswith(prefix) and (latest is None or (row.due is not None and row.due <= latest))
             ]
         return iter(sorted(found, key=lambda row: row.key))
 
@@ -126,11 +154,14 @@ class FakeRows(_Hooked):
     def _apply(self, partition: str, change: Change) -> str | None:
         if isinstance(change, Delete):
             self.stored.pop((partition, change.key), None)
+            self._places.get(partition, {}).pop(change.key, None)
             return None
         self._writes += 1
         etag = f'W/"{self._writes}"'
         due = limits.utc(change.due)
-        self.stored[partition, change.key] = Row(partition, change.key, change.text, due, etag)
+        row = Row(partition, change.key, change.text, due, etag)
+        self.stored[partition, change.key] = row
+        self._places.setdefault(partition, {})[change.key] = row
         return etag
 
 
@@ -155,6 +186,28 @@ class FakeDocuments(_Hooked):
         limits.check_document(name)
         with self._call("documents.read"):
             return self.stored.get(name)
+
+
+class FakePages(_Hooked):
+    """`Pages` in a dictionary, each with its media type. Hooked calls: `pages.put`, `pages.read`."""
+
+    def __init__(self, *, before: Hook | None = None, after: Hook | None = None) -> None:
+        """Begin with no pages."""
+        super().__init__(before, after)
+        self.stored: dict[str, tuple[bytes, str]] = {}
+
+    def put(self, name: str, data: bytes, *, media_type: str) -> None:
+        """See `Pages.put`."""
+        limits.check_document(name)
+        limits.check_media_type(media_type)
+        with self._call("pages.put"):
+            self.stored[name] = (bytes(data), media_type)
+
+    def read(self, name: str) -> bytes | None:
+        """See `Pages.read`."""
+        limits.check_document(name)
+        with self._call("pages.read"):
+            return self.stored[name][0] if name in self.stored else None
 
 
 @dataclass(slots=True)
@@ -214,8 +267,10 @@ class FakeQueues(_Hooked):
         limits.check_limit(limit)
         hidden = timedelta(seconds=limits.whole_seconds(hidden_for, least=1))
         with self._call("queues.receive"):
+            messages = self._queues[queue].messages if queue in self._queues else {}
+            if not messages:
+                return []
             now = self._now()
-            messages = self._queues.get(queue, _Queue()).messages
             ripe = sorted((item.visible, item.order, name) for name, item in messages.items() if item.visible <= now)
             return [self._take(name, messages[name], now + hidden) for _, _, name in ripe[:limit]]
 
@@ -224,6 +279,11 @@ class FakeQueues(_Hooked):
         item.visible = visible
         item.receipt = f"{name}.{item.dequeue_count}"
         return Message(name, limits.decode_message(item.sent), item.receipt, item.dequeue_count)
+
+    def ripe(self, queue: str) -> bool:
+        """Whether a message of the queue can be received now: for a simulation, which need not look in vain."""
+        now = self._now()
+        return any(item.visible <= now for item in self._queues[queue].messages.values())
 
     def delete(self, queue: str, message: Message) -> None:
         """See `Queues.delete`."""
@@ -247,33 +307,51 @@ class FakeEvidence(_Hooked):
     """`Evidence` in a dictionary.
 
     Hooked calls: `evidence.write_once` (around the whole), `evidence.commit` (inside it, once all was read),
-    `evidence.head`, `evidence.read`.
+    `evidence.head`, `evidence.read`, `evidence.names`, `evidence.held`, `evidence.versions`.
     """
 
-    def __init__(self, *, before: Hook | None = None, after: Hook | None = None) -> None:
-        """Begin with an empty archive."""
+    def __init__(self, name: str = "evidence", *, before: Hook | None = None, after: Hook | None = None) -> None:
+        """Begin with an empty archive; its calls are hooked under its name."""
         super().__init__(before, after)
+        self._name = name
         self.stored: dict[str, tuple[Stored, bytes]] = {}
-        self.media_types: dict[str, str] = {}
+        self.tags: dict[str, dict[str, str]] = {}
+        self.holds: set[str] = set()
+        self.older: list[Version] = []
 
-    def write_once(self, name: str, chunks: Iterable[bytes], *, media_type: str, metadata: Mapping[str, str]) -> Stored:
+    def write_once(
+        self, name: str, chunks: Iterable[bytes], *, metadata: Mapping[str, str], tags: Mapping[str, str] | None = None
+    ) -> Stored:
         """See `Evidence.write_once`."""
         limits.check_object(name)
-        limits.check_media_type(media_type)
         limits.check_metadata(metadata)
-        self.before("evidence.write_once")
-        stored = self._standing(name) or self._write(name, b"".join(chunks), media_type, metadata)
-        self.after("evidence.write_once")
+        limits.check_tags(tags or {})
+        self.before(f"{self._name}.write_once")
+        stored = self._standing(name) or self._write(name, b"".join(chunks), metadata, tags or {})
+        self.after(f"{self._name}.write_once")
         return stored
 
-    def _write(self, name: str, data: bytes, media_type: str, metadata: Mapping[str, str]) -> Stored:
+    def join_once(
+        self,
+        name: str,
+        pieces: Sequence[Piece],
+        staging: Staging,
+        *,
+        check: Callable[[Iterable[bytes]], Iterator[bytes]],
+        metadata: Mapping[str, str],
+        tags: Mapping[str, str] | None = None,
+    ) -> Stored:
+        """See `Evidence.join_once`."""
+        return self.write_once(name, check(verified(pieces, staging)), metadata=metadata, tags=tags)
+
+    def _write(self, name: str, data: bytes, metadata: Mapping[str, str], tags: Mapping[str, str]) -> Stored:
         digest = hashlib.sha256(data).hexdigest()
         written = Stored(name, len(data), digest, dict(metadata), created=True)
-        with self._call("evidence.commit"):
+        with self._call(f"{self._name}.commit"):
             standing = self._standing(name)
             if standing is None:
                 self.stored[name] = (replace(written, created=False), data)
-                self.media_types[name] = media_type
+                self.tags[name] = dict(tags)
         return standing or written
 
     def _standing(self, name: str) -> Stored | None:
@@ -283,14 +361,68 @@ class FakeEvidence(_Hooked):
     def head(self, name: str) -> Stored | None:
         """See `Evidence.head`."""
         limits.check_object(name)
-        with self._call("evidence.head"):
+        with self._call(f"{self._name}.head"):
             return self._standing(name)
 
-    def read(self, name: str) -> Iterator[bytes]:
+    def names(self, prefix: str) -> Iterator[str]:
+        """See `Evidence.names`."""
+        with self._call(f"{self._name}.names"):
+            return iter(sorted(name for name in self.stored if name.startswith(prefix)))
+
+    def held(self, prefix: str) -> Iterator[str]:
+        """See `Evidence.held`."""
+        with self._call(f"{self._name}.held"):
+            return iter(sorted(name for name in self.holds if name.startswith(prefix)))
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """See `Evidence.versions`. What is in `older` was written over, or deleted."""
+        with self._call(f"{self._name}.versions"):
+            standing = [Version(name, "9", None, current=True) for name in self.stored]
+            found = [each for each in (*self.older, *standing) if each.name.startswith(prefix)]
+        return iter(sorted(found, key=lambda each: (each.name, each.id)))
+
+    def loan(self, name: str) -> Loan:
+        """See `Staging.loan`."""
+        return Loan(f"memory:{name}")
+
+    def read(self, name: str, *, start: int = 0) -> Iterator[bytes]:
         """See `Evidence.read`. Raises NotFound at the call."""
         limits.check_object(name)
-        with self._call("evidence.read"):
+        with self._call(f"{self._name}.read"):
             if name not in self.stored:
                 raise NotFound(f"there is no object {name!r}", status=404, code="BlobNotFound")
-            data = self.stored[name][1]
+            data = self.stored[name][1][start:]
         return iter([data[at : at + 65536] for at in range(0, len(data), 65536)])
+
+
+class FakeCustodian:
+    """`Custodian` of a `FakeEvidence`."""
+
+    def __init__(self, evidence: FakeEvidence) -> None:
+        """Of what lies in `evidence`."""
+        self._evidence = evidence
+
+    def hold(self, name: str, *, on: bool) -> None:
+        """See `Custodian.hold`."""
+        limits.check_object(name)
+        if name not in self._evidence.stored:
+            raise NotFound(f"there is no object {name!r}", status=404, code="BlobNotFound")
+        (self._evidence.holds.add if on else self._evidence.holds.discard)(name)
+
+    def link(self, name: str, until: datetime) -> str:
+        """See `Custodian.link`."""
+        limits.check_object(name)
+        return f"https://memory/{name}?se={until:%Y-%m-%dT%H:%M:%SZ}&sp=r&sig=x"
+
+
+class FakeProtections:
+    """`Protections` of a `FakeEvidence`: everything in it is protected alike, by what `policy` says at the time."""
+
+    def __init__(self, evidence: FakeEvidence, policy: Protection | None = None) -> None:
+        """Without a policy nothing is protected, as in the emulator."""
+        self._evidence = evidence
+        self.policy = policy or Protection()
+
+    def of(self, name: str) -> Protection | None:
+        """See `Protections.of`."""
+        return self.policy if name in self._evidence.stored else None

@@ -22,20 +22,23 @@ from typing import Any, Final
 from local.run.progress import finished
 from local.run.stage import Stage, grounds, host
 from local.tenant import package, samples
+from responders._access import Stored, runs
 from responders._ledger import Ledger
 from responders._notices import digest_of
 from responders._ports import EVIDENCE, TABLE
-from shared.models.action import Action, State, Watermark
+from responders._verify import Checked, check
+from shared.models.action import Action, State
+from shared.models.progress import Watermark
 from shared.storage.connections import Connection, locate
 from shared.storage.interface import Conflict
 
 Json = dict[str, Any]
 PATIENCE: Final = 90.0
 SOON: Final = {"pending": [0.2, 0.5], "running": [0.3, 0.8]}
-_BUDGETS: Final = ("incidents", "machines", "machine_actions", "isolate", "collect", "package_uri")
+_BUDGETS: Final = ("incidents", "machines", "machine_actions", "isolate", "collect", "package_uri", "hunting")
 TENANT: Final[Json] = {
     "visibility_seconds": 0.3,
-    "durations": dict.fromkeys(("Isolate", "Unisolate", "CollectInvestigationPackage"), SOON),
+    "durations": dict.fromkeys(("Isolate", "Unisolate", "CollectInvestigationPackage", "RunAntiVirusScan"), SOON),
     "rates": dict.fromkeys((*_BUDGETS, "unisolate"), "none"),
     "slack_per_second": 0,
 }
@@ -154,7 +157,7 @@ class Play:
                 if entry.value.state is State.FETCHING:
                     self.ledger.move(entry, entry.value.model_copy(update={"due": long_ago}))
             for notice in self.ledger.notices(incident):
-                if notice.value.state == "sending":
+                if notice.value.pending:
                     self.ledger.put_notice(incident, notice.value.model_copy(update={"since": long_ago}), notice.etag)
                     self.ledger.remind(incident, long_ago)
 
@@ -224,10 +227,16 @@ class Play:
         assert len(found) == 1, found
         return found[0]
 
-    def archived(self, incident: str) -> dict[str, bytes]:
-        """What lies in the archive for an incident, by name, as it is read back."""
-        names = self._archive.blobs.get_container_client(EVIDENCE).list_blob_names()
-        return {name: b"".join(self.evidence.read(name)) for name in names if f"/inc-{incident}/" in name}
+    def archived(self, incident: str, by: str = "collect-package") -> dict[str, bytes]:
+        """What was collected for an incident by this responder and lies in the archive, by name, as it is read back."""
+        names = [name for name in self.evidence.names("") if f"/inc-{incident}/" in name and f"Z-{by}-" in name]
+        return {name: b"".join(self.evidence.read(name)) for name in names if "/data/" in name}
+
+    def checked(self, incident: str) -> dict[str, Checked]:
+        """What `verify` says of each sealed run of an incident."""
+        found = runs(self.evidence.names(""))
+        sealed = [run for run, closed in found.items() if closed and f"/inc-{incident}/" in run]
+        return {run: check(Stored(self.evidence, run)) for run in sealed}
 
 
 @contextmanager

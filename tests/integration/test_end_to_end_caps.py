@@ -52,7 +52,7 @@ def test_chat_says_who_waits_and_why(play: Play) -> None:
     ended = play.told(WIDE)[-1]
     assert ended.kind == "ended"
     assert ended.text.count("waits for a person: the cap of 5 isolations per incident is reached") == 2
-    assert "contain them in the Defender portal" in ended.text
+    assert f"bulkhead approve {WIDE}" in ended.text
 
 
 def test_what_waits_is_collected_from_all_the_same(play: Play) -> None:

@@ -138,7 +138,7 @@ def test_an_isolation_that_fails_three_times_has_failed_and_says_what_to_do(play
     ended = play.told(FAILS)[-1]
     assert ended.kind == "ended"
     assert "failed on the device (error 0x80004005)" in ended.text
-    assert "What you should do: look whether the device is on" in ended.text
+    assert "*What you should do*: look whether the device is on" in ended.text
     assert len(play.archived(FAILS)) == 3
 
 

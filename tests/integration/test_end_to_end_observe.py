@@ -63,7 +63,7 @@ def test_observing_leaves_no_action_to_be_done(play: Play) -> None:
 def test_chat_says_what_would_have_been_done(play: Play) -> None:
     first = play.told(HARMFUL)[0]
     assert first.kind == "observed"
-    assert first.text.count("would be done, were ") == 2
+    assert first.text.count("would be done, were ") == 4
     assert "is done" not in first.text
     assert play.kinds_told(LOW) == ["observed"]
     assert "waits for a person: it looks like a domain controller" in play.told(PROTECTED)[0].text

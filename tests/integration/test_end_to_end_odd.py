@@ -88,11 +88,11 @@ def test_odd_incidents_are_assessed_and_told(play: Play, incident: str) -> None:
     assert entry is not None
     assert entry.value.verdict == "may do harm"
     assert "ended" in play.kinds_told(incident)
-    assert play.ledger.actions(incident) == []
+    assert {each.responder for each in play.ledger.actions(incident)} == {"hunt"}
 
 
 def test_a_device_without_an_id_is_named_as_not_actionable(play: Play) -> None:
-    assert "Not actionable: printer9: no usable Defender id" in play.told(ODD)[-1].text
+    assert "*Not actionable*: printer9: no usable Defender id" in play.told(ODD)[-1].text
 
 
 def test_an_enormous_incident_is_handled_like_any_other(play: Play) -> None:

@@ -23,8 +23,9 @@ EVERY = [*HELD, *CUT, *BOTH]
 DEVICE = {each: samples.fleet_id(10 + place) for place, each in enumerate(EVERY)}
 KINDS = ["started", "contained", "ended"]
 SLOW: Json = {"visibility_seconds": 1}
+CAPS = '{"per_hour": 99, "fleet_share": 1}'
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 def held(incident: str, kind: str, method: str, path: str, **more: object) -> Json:
@@ -58,7 +59,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
     """Three scenes on one stage: hosts that die at calls, hosts that die inside functions, and two hosts at once."""
     folder = tmp_path_factory.mktemp("kill")
     chance = random.Random(SEED)  # noqa: S311 - the same moments every time
-    with played(folder, tenant=SLOW, host=False, ISOLATION_CAPS='{"per_hour": 99, "fleet_share": 1}') as stage:
+    with played(folder, tenant=SLOW, host=False, ISOLATION_CAPS=CAPS, REPORT_EVERY="PT10M") as stage:
         for incident, device in DEVICE.items():
             machine, stage.notes[incident] = own_package(folder, device)
             stage.control("POST", "machines", [machine])

@@ -101,12 +101,13 @@ def test_it_ends_well(plain: Ended) -> None:
 
 def test_it_shows_what_happens_and_what_is_refused(plain: Ended) -> None:
     for line in (
-        "3 incidents raised in the tenant: 1001, 1002, 1003",
+        "4 incidents raised in the tenant: 1001, 1002, 1003, 1004",
         "Response started: incident 1001",
         "Contained: incident 1001",
         "Response ended: incident 1001",
-        "was refused by a guard rail (the device is protected (by tag Payroll))",
+        "was refused (the device is protected (by tag Payroll))",
         "1002: nothing; very likely harmless",
+        "capture_memory linux1 (cdca7535) is done (a full image by avml: 20 MiB in 2 parts)",
     ):
         assert line in plain.output
     assert "incident 1002, severity" not in plain.output
@@ -122,7 +123,8 @@ def test_the_evidence_lies_where_it_says_with_the_hashes_it_says(plain: Ended) -
     told = re.findall(
         r"^  (\S+)\n +[\d,]+ bytes, SHA-256 ([0-9a-f]{64}) \(read back, same hash\)", plain.output, re.MULTILINE
     )
-    assert len(told) == 6
+    assert sum(name.endswith("investigation-package.zip") for name, _ in told) == 3
+    assert sum(name.endswith("memory.lime.gz") for name, _ in told) == 1
     folder = plain.folder / "evidence"
     for name, digest in told:
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
@@ -130,7 +132,7 @@ def test_the_evidence_lies_where_it_says_with_the_hashes_it_says(plain: Ended) -
     assert command
     shown = subprocess.run(command[1], shell=True, cwd=REPOSITORY, capture_output=True, text=True, check=False)  # noqa: S602 - what it tells people to type
     assert shown.returncode == 0
-    assert shown.stdout.count(": OK") == 6
+    assert shown.stdout.count(": OK") == len(told)
 
 
 def test_a_second_run_works_on_somebodys_own_incidents(brought: tuple[Ended, str]) -> None:
@@ -142,10 +144,11 @@ def test_a_second_run_works_on_somebodys_own_incidents(brought: tuple[Ended, str
 
 def test_the_newest_alert_of_a_replayed_incident_is_from_now(brought: tuple[Ended, str]) -> None:
     ended, _ = brought
-    [snapshot] = (ended.folder / "evidence").rglob("incident.json")
-    incident = json.loads(snapshot.read_text(encoding="utf-8"))
-    newest = max(moment(alert["createdDateTime"]) for alert in incident["alerts"])
-    assert timedelta(0) <= system_clock() - newest < timedelta(minutes=5)
+    snapshots = [json.loads(each.read_bytes()) for each in (ended.folder / "evidence").rglob("incident.json")]
+    assert snapshots
+    for incident in snapshots:
+        newest = max(moment(alert["createdDateTime"]) for alert in incident["alerts"])
+        assert timedelta(0) <= system_clock() - newest < timedelta(minutes=5)
 
 
 def test_somebodys_own_package_is_archived_byte_for_byte(brought: tuple[Ended, str]) -> None:

@@ -15,9 +15,8 @@ from collections import Counter
 
 from tests.fakes.clients import POSSIBLE
 from tests.simulation.histories import Outcome, play, shrink, told
+from tests.simulation.injections import UNPLAYED, Injected, expected
 from tests.simulation.invariants import INVARIANTS
-
-_CRASHING = ("crash before", "crash after")
 
 
 def main() -> int:
@@ -53,7 +52,7 @@ def long_run(start: int, seeds: int, jobs: int) -> int:
     """Play many histories and sum up."""
     began = time.monotonic()
     checks: Counter[str] = Counter()
-    injected: Counter[tuple[str, str]] = Counter()
+    injected: Injected = Counter()
     calls: Counter[str] = Counter()
     failed: list[Outcome] = []
     longest = 0.0
@@ -81,19 +80,14 @@ def long_run(start: int, seeds: int, jobs: int) -> int:
     return 1 if failed or untried else 0
 
 
-def missing(checks: Counter[str], injected: Counter[tuple[str, str]], calls: Counter[str]) -> list[str]:
-    """What a long run has to have tried and did not: every check, every mishap of every call, every crash point."""
+def missing(checks: Counter[str], injected: Injected, calls: Counter[str]) -> list[str]:
+    """What a long run has to have tried and did not: every check, every call, everything that can befall it."""
     absent = [f"check {each.__name__}" for each in INVARIANTS if not checks[each.__name__]]
-    tried = {call for call in POSSIBLE if calls[call]}
-    absent += [f"call {call}" for call in POSSIBLE if call not in tried and call != "devices.release"]
-    for call in sorted(tried):
-        kinds = sorted({mishap.kind for mishap in POSSIBLE[call]})
-        absent += [f"{kind} at {call}" for kind in kinds if not injected[kind, call]]
-        absent += [f"{how} {call}" for how in _CRASHING if not injected[how, call]]
-    return absent
+    absent += [f"call {call}" for call in POSSIBLE if call not in UNPLAYED and not calls[call]]
+    return absent + [f"{what}, {where}" for what, where in expected() if not injected[what, where]]
 
 
-def _print(checks: Counter[str], injected: Counter[tuple[str, str]], calls: Counter[str]) -> None:
+def _print(checks: Counter[str], injected: Injected, calls: Counter[str]) -> None:
     print("\nchecks per invariant")
     for invariant in INVARIANTS:
         print(f"  {checks[invariant.__name__]:>8}  {invariant.__doc__}")
@@ -101,6 +95,10 @@ def _print(checks: Counter[str], injected: Counter[tuple[str, str]], calls: Coun
     for call, count in sorted(calls.items()):
         done = {kind: times for (kind, other), times in injected.items() if other == call}
         print(f"  {count:>10,}  {call:<26} " + ", ".join(f"{kind} {times}" for kind, times in sorted(done.items())))
+    print("\nwhat happened beside the calls")
+    beside = sorted((where, what, times) for (what, where), times in injected.items() if where not in calls)
+    for where, what, times in beside:
+        print(f"  {times:>10,}  {where}: {what}")
 
 
 if __name__ == "__main__":

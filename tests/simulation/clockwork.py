@@ -7,7 +7,6 @@ how long the call takes and whether its process dies there is drawn from the see
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
@@ -22,13 +21,6 @@ START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 class Killed(BaseException):
     """The process of a task died: nothing after the call where it happened is done. Not an Exception, as in life."""
-
-
-@dataclass(order=True, slots=True)
-class _Event:
-    at: datetime
-    order: int
-    run: Callable[[], None] = field(compare=False)
 
 
 class Process:
@@ -48,7 +40,8 @@ class Clockwork:
         self.random = Random(seed)  # noqa: S311 - histories, not secrets
         self.present = START
         self.history: list[str] = []
-        self._events: list[_Event] = []
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._elapsed = 0.0
         self._count = 0
         self._hub = greenlet.getcurrent()
         self._processes: dict[greenlet.greenlet, Process] = {}
@@ -59,12 +52,12 @@ class Clockwork:
 
     def note(self, what: str) -> None:
         """Write into the history what happened now."""
-        self.history.append(f"{(self.present - START).total_seconds():10.3f}  {what}")
+        self.history.append(f"{self._elapsed:10.3f}  {what}")
 
     def after(self, seconds: float, run: Callable[[], None]) -> None:
         """Arrange for something to happen, outside of every task."""
         self._count += 1
-        heapq.heappush(self._events, _Event(self.present + timedelta(seconds=seconds), self._count, run))
+        heapq.heappush(self._events, (self._elapsed + seconds, self._count, run))
 
     def spawn(self, process: Process, work: Callable[[], None]) -> None:
         """Begin a task in a process, now; it ends with its work or with its process."""
@@ -98,11 +91,15 @@ class Clockwork:
 
     def run(self, until: datetime, done: Callable[[], bool] = lambda: False) -> bool:
         """Let events happen until `done`, or up to `until`; whether it was done."""
-        while self._events and self._events[0].at <= until:
-            event = heapq.heappop(self._events)
-            self.present = max(self.present, event.at)
-            event.run()
+        end = (until - START).total_seconds()
+        while self._events and self._events[0][0] <= end:
+            at, _, event = heapq.heappop(self._events)
+            if at > self._elapsed:
+                self._elapsed = at
+                self.present = START + timedelta(seconds=at)
+            event()
             if done():
                 return True
-        self.present = max(self.present, until)
+        if end > self._elapsed:
+            self._elapsed, self.present = end, until
         return done()

@@ -6,13 +6,17 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from responders._governor import LEASE
-from responders._notices import digest_of
+from responders._sessions import CLEAN_UP
 from shared.models.action import State
 from shared.models.incident import Incident
 from shared.models.plan import Plan
+from tests.simulation.invariants_of_live import OF_LIVE
+from tests.simulation.invariants_of_more import GIVING_BACK, OF_MORE
+from tests.simulation.invariants_of_orders import OF_ORDERS
+from tests.simulation.invariants_of_telling import OF_TELLING
 from tests.simulation.tenant_life import PROTECTED_TAG, package_of
 
 if TYPE_CHECKING:
@@ -56,13 +60,19 @@ def protected_is_never_isolated(world: World) -> Iterator[str]:
 
 
 def no_more_than_the_caps(world: World) -> Iterator[str]:
-    """No cap is exceeded, whatever runs at once: per incident, hour and day, nor the share of the fleet held."""
+    """No cap is exceeded but by what people approve: per incident, hour and day, nor the share of the fleet held."""
     caps = next(iter(world.settings.values())).ISOLATION_CAPS
-    ours = [effect for effect in world.record.effects if effect.kind == "Isolate"]
+    every = [effect for effect in world.record.effects if effect.kind == "Isolate"]
+    ours = [effect for effect in every if not effect.approved]
     incidents: dict[str, set[str]] = defaultdict(set)
     for action in world.record.actions():
         sent = action.attempt and action.machine_action and not action.foreign and not action.joined
-        if action.responder == "isolate" and sent and action.state in {State.SUCCEEDED, State.ACCEPTED}:
+        if (
+            action.responder == "isolate"
+            and sent
+            and not action.approved
+            and action.state in {State.SUCCEEDED, State.ACCEPTED}
+        ):
             incidents[action.incident].add(action.device)
     for incident, devices in incidents.items():
         if len(devices) > caps.per_incident:
@@ -74,7 +84,7 @@ def no_more_than_the_caps(world: World) -> Iterator[str]:
                 yield f"{len(goals)} isolations within {window} up to {last.at}"
     share = max(1, int(60 * caps.fleet_share))
     for effect in ours:
-        if effect.held > share:
+        if effect.held > share + len({each.device for each in every if each.approved and each.at <= effect.at}):
             yield f"{effect.held} devices held at {effect.at}, allowed {share}"
 
 
@@ -83,15 +93,18 @@ def _goal(comment: str) -> str:
 
 
 def nothing_in_observe(world: World) -> Iterator[str]:
-    """An instance that observes touches no device."""
+    """An instance that observes touches no device, but to give back what was taken as a person orders or approves."""
     for effect in world.record.effects:
-        if effect.mode != "respond":
+        ordered = effect.kind in GIVING_BACK and effect.row and effect.row.approved
+        if effect.mode != "respond" and not ordered:
             yield f"{effect.kind} on {effect.device[:8]} at {effect.at}"
 
 
 def observing_leaves_no_rows(world: World) -> Iterator[str]:
     """A plan that was made while observing never becomes rows, whatever the mode is later."""
     for action in world.record.actions():
+        if action.opened_by or action.responder == CLEAN_UP:
+            continue
         plan = Plan.model_validate_json(world.documents.stored[f"{action.incident}/{action.version}/plan.json"])
         if plan.mode != "respond":
             yield action.key
@@ -107,7 +120,12 @@ def no_backlog_by_a_switch(world: World) -> Iterator[str]:
             continue
         since = next(at for at, mode in world.record.switches if mode == "respond")
         for effect in world.record.effects:
-            named = effect.kind == "Isolate" and effect.device == device and f"incident {incident}." in effect.comment
+            named = (
+                effect.kind == "Isolate"
+                and not effect.approved
+                and effect.device == device
+                and f"incident {incident}." in effect.comment
+            )
             if named and effect.at > since and not world.record.rows_before(incident, device, since):
                 yield f"incident {incident}, device {device[:8]} at {effect.at}"
 
@@ -168,68 +186,6 @@ def archived_whole_and_once(world: World) -> Iterator[str]:
             yield f"{action.key}: not the package of its device"
 
 
-def told_the_end(world: World) -> Iterator[str]:
-    """Slack was told how every incident with actions ended, as they stand now; what may be a repeat says so."""
-    messages = [message["message"] for message in world.tenant.chat.messages]
-    for state in world.record.incidents():
-        actions = [action for action in world.record.actions() if action.incident == state.id]
-        finals = [notice for notice in world.record.notices(state.id) if notice.kind == "final"]
-        if not actions or state.mode == "observe":
-            continue
-        if digest_of(actions) not in {notice.digest for notice in finals}:
-            yield f"incident {state.id}: no summary of how it stands"
-        said = [str(message["text"]) for message in messages if f"incident {state.id}," in str(message["text"])]
-        ended = [text for text in said if text.startswith(("Response ended", "Observed"))]
-        plain = [text for text in ended if text.startswith("Response ended") and "possibly repeated" not in text]
-        sent = [notice for notice in finals if notice.channel == "slack" and notice.state == "sent"]
-        if finals and not sent and not any(notice.state == "failed" for notice in finals):
-            yield f"incident {state.id}: the summary was not sent"
-        if len(plain) > len({notice.chapter for notice in finals}):
-            yield f"incident {state.id}: {len(plain)} summaries without a word that they may be repeated"
-        if sent and not ended:
-            yield f"incident {state.id}: marked as sent, never arrived"
-
-
-def nothing_announced_early(world: World) -> Iterator[str]:
-    """Nothing is announced as contained before Defender says that it succeeded."""
-    desk = world.tenant.desk
-    for message in world.tenant.chat.messages:
-        text = str(message["message"]["text"])
-        if not text.startswith("Contained"):
-            continue
-        incident = text.partition("incident ")[2].partition(",")[0]
-        devices = {action.device for action in world.record.actions() if action.incident == incident}
-        done = [
-            desk.progress(each).finished
-            for device in devices
-            for each in desk.of(device)
-            if each.kind == "Isolate" and desk.progress(each).status == "Succeeded"
-        ]
-        if not any(moment and moment.isoformat() <= _moment(message) for moment in done):
-            yield f"incident {incident} at {message['time']}"
-
-
-def _moment(message: dict[str, Any]) -> str:
-    return str(message["time"]).replace("Z", "+00:00")
-
-
-def every_dead_letter_is_kept(world: World) -> Iterator[str]:
-    """Whatever became poison is in the ledger and gone from its queue, and people were told; rubbish becomes poison."""
-    kept = [row.text for (place, _), row in world.rows.stored.items() if place == "dead-letters"]
-    for text in world.platform.poisoned:
-        if text not in kept:
-            yield f"{text} became poison and is not kept"
-    for text in world.garbage:
-        if text not in kept:
-            yield f"{text} was never given up"
-    for queue in list(world.queues._queues):
-        if queue.endswith("-poison") and world.queues.waiting(queue):
-            yield f"{queue}: {len(world.queues.waiting(queue))} left"
-    told = [message for message in world.tenant.chat.messages if "needs somebody" in str(message["message"]["text"])]
-    if kept and not told:
-        yield f"{len(kept)} dead letters, and nobody was told"
-
-
 def ours_is_ours(world: World) -> Iterator[str]:
     """An action is recorded as somebody else's exactly where Defender's own record lacks a marker of it."""
     for action in world.record.actions():
@@ -240,10 +196,36 @@ def ours_is_ours(world: World) -> Iterator[str]:
             yield f"{action.key}: {'foreign' if action.foreign else 'ours'}, and the comment is {made.comment!r}"
 
 
+def nothing_newer_is_lost(world: World) -> Iterator[str]:
+    """What a newer version of the product writes into a row survives the older one's work on it during an update."""
+    yield from world.versions.lost
+
+
+def what_cannot_be_read_stops_nobody(world: World) -> Iterator[str]:
+    """No timer of the older version ends early because of rows of a form that only the newer one can read."""
+    yield from world.platform.stopped
+
+
+def merged_is_carried_on(world: World) -> Iterator[str]:
+    """What was done for an incident is not done again for the one that it was merged into, without something new."""
+    actions = world.record.actions()
+    for target, source, at in world.record.absorbed():
+        before = {(each.target, each.responder): each for each in actions if each.incident == source and each.attempt}
+        for action in actions:
+            done = before.get((action.target, action.responder))
+            # what was being planned while we learnt of it may not know
+            if action.incident != target or done is None or action.created <= at + _SKEW * 75 or not action.attempt:
+                continue
+            newer = action.device_alert and done.device_alert and action.device_alert > done.device_alert
+            if action.severity <= done.severity and not newer and done.created < at:
+                yield f"{action.key}, which {done.key} did before"
+
+
 def a_persons_release_stands(world: World) -> Iterator[str]:
     """A device that a person released is not isolated by us again without an alert created since."""
     for effect in world.record.effects:
-        if effect.kind == "Isolate" and effect.stands_released:
+        wanted = effect.row and effect.row.approved_at
+        if effect.kind == "Isolate" and effect.stands_released and not wanted:
             yield f"{effect.device[:8]} at {effect.at}"
 
 
@@ -260,9 +242,13 @@ INVARIANTS: tuple[Invariant, ...] = (
     no_retry_before_retry_after,
     containment_goes_first,
     archived_whole_and_once,
-    told_the_end,
-    nothing_announced_early,
-    every_dead_letter_is_kept,
     ours_is_ours,
     a_persons_release_stands,
+    nothing_newer_is_lost,
+    what_cannot_be_read_stops_nobody,
+    merged_is_carried_on,
+    *OF_MORE,
+    *OF_TELLING,
+    *OF_ORDERS,
+    *OF_LIVE,
 )

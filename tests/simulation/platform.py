@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from responders._flow import Flow
-from responders._ports import ARCHIVE, COLLECT, CONTAIN, INCIDENTS, NOTIFY
-from shared.errors import BulkheadError
+from responders._ports import ARCHIVE, COLLECT, CONTAIN, INCIDENTS, NOTIFY, ORDERS, QUEUES, REPORT
+from shared.errors import BulkheadError, Unreadable
 from shared.storage.interface import Conflict
 from tests.simulation.clockwork import Killed, Process
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared.storage.interface import Message
     from tests.fakes.storage import FakeQueues
     from tests.simulation.clockwork import Clockwork
+    from tests.simulation.injections import Injected
 
 HIDDEN = 600.0
 RETRY = 10.0
@@ -50,9 +51,15 @@ class Platform:
         make: Callable[[str], Ports],
         instances: int,
         *,
+        injected: Injected,
         sweeps: bool = True,
+        reports: bool = True,
     ) -> None:
-        """Without `sweeps` housekeeping never runs, so that nothing but the ordinary reading finds an incident."""
+        """Without `sweeps` housekeeping never runs, so that nothing but the ordinary reading finds an incident. Without
+        `reports` none are made. All is slower by `pace`. `injected` counts what is done to messages.
+        """
+        self._reports = reports
+        self._injected = injected
         self._clockwork = clockwork
         self._queues = queues
         self._make = make
@@ -60,14 +67,17 @@ class Platform:
         self._running: set[str] = set()
         self.instances: list[Instance] = []
         self.failures = 0
+        self.pace = 1.0
+        self.disabled = ""
         self.poisoned: list[str] = []
+        self.stopped: list[str] = []
         for _ in range(instances):
             self.start()
         for name, period in TIMERS.items():
             if name == "housekeeping" and not sweeps:
                 continue
             clockwork.after(period * clockwork.random.random(), partial(self._tick, name))
-        for queue in (INCIDENTS, CONTAIN, COLLECT, ARCHIVE, NOTIFY):
+        for queue in QUEUES:
             clockwork.after(clockwork.random.random(), partial(self._poll, queue))
 
     def start(self) -> None:
@@ -91,11 +101,14 @@ class Platform:
             self.kill(instance.process)
 
     def idle(self) -> bool:
-        """Whether no message is left but poison."""
-        return all(not self._queues.waiting(queue) for queue in (INCIDENTS, CONTAIN, COLLECT, ARCHIVE, NOTIFY))
+        """Whether no message is left, not even poison."""
+        return not any(self._queues.waiting(queue) for queue in self._queues._queues)
 
     def _tick(self, name: str) -> None:
         random = self._clockwork.random
+        if name == self.disabled:
+            self._clockwork.after(TIMERS[name], lambda: self._tick(name))
+            return
         held = any(each.startswith(f"{name}@") for each in self._running)
         # A lease that was lost lets two instances run one timer at a time, now and then.
         if self.instances and (not held or random.random() < 0.02):
@@ -108,19 +121,24 @@ class Platform:
                     getattr(instance.flow, name)()
                 except _RAISED as error:
                     self._failed(f"{label}: {error!r}")
+                    self.stopped += [label] if isinstance(error, Unreadable) else []
                 finally:
                     self._running.discard(label)
 
             self._clockwork.spawn(instance.process, work)
-        self._clockwork.after(TIMERS[name], lambda: self._tick(name))
+        self._clockwork.after(TIMERS[name] * self.pace, lambda: self._tick(name))
 
     def _poll(self, queue: str) -> None:
         random = self._clockwork.random
-        if self.instances:
-            for message in self._queues.receive(queue, limit=random.randint(1, BATCH), hidden_for=HIDDEN):
+        if self.instances and self._queues.ripe(queue):
+            messages = list(self._queues.receive(queue, limit=random.randint(1, BATCH), hidden_for=HIDDEN))
+            shuffled = random.sample(messages, len(messages))  # who is given a message first is not first to be ready
+            self._injected["out of order", "message"] += messages != shuffled
+            for message in shuffled:
+                self._injected["comes again", "message"] += message.dequeue_count > 1
                 instance = random.choice(self.instances)
                 self._clockwork.spawn(instance.process, partial(self._handle, instance, queue, message))
-        self._clockwork.after(random.uniform(0.2, 3.5), lambda: self._poll(queue))
+        self._clockwork.after(random.uniform(0.2, 3.5) * self.pace, lambda: self._poll(queue))
 
     def _handle(self, instance: Instance, queue: str, message: Message) -> None:
         flow = instance.flow
@@ -130,6 +148,8 @@ class Platform:
             COLLECT: flow.collect,
             ARCHIVE: flow.archive,
             NOTIFY: lambda: flow.notify(message.text),
+            REPORT: lambda: flow.report(message.text) if self._reports else None,
+            ORDERS: lambda: flow.order(message.text),
         }
         try:
             steps[queue]()
@@ -141,8 +161,10 @@ class Platform:
             self._failed(f"{queue} {message.text} on {instance.process.name}: {error!r}")
             self._clockwork.after(0.0, lambda: self._again(queue, message))
             return
-        if self._clockwork.random.random() > 0.01:  # now and then the deletion is lost: the message comes again
+        if self._clockwork.random.random() > 0.01:
             self._clockwork.after(0.0, lambda: self._queues.delete(queue, message))
+        else:  # the deletion is lost: the message comes again, though it was handled
+            self._injected["comes twice", "message"] += 1
 
     def _again(self, queue: str, message: Message) -> None:
         """Deliver a failed message once more, or put it where nobody handles it."""

@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from responders._ledger import AGENDA, OPEN, Ledger
-from shared.models.action import Action, IncidentState, Notice, State, Watermark
+from local.tenant.wire import ApiError
+from responders._alarms import Alarm
+from responders._cases import AGENDA, LETTERS, ORDERED
+from responders._holding import HOLD
+from responders._ledger import OPEN
+from shared.models.action import Action, State, action_id
+from shared.models.asked import DeadLetter, Held, OrderRecord
 from shared.models.incident import Incident, version_of
-from tests.fakes.storage import FakeRows
+from shared.models.progress import Absorbed, IncidentState, Notice, Watermark
+from tests.simulation.versions import undressed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
+    from shared.storage.interface import Row
     from tests.fakes.clients import Mishap
     from tests.simulation.clockwork import Process
     from tests.simulation.world import World
@@ -25,6 +34,7 @@ APIS = {
     "incidents.set_tags": "incidents",
     "incidents.comment": "incidents",
     "devices.machine": "machines",
+    "devices.named": "machines",
     "devices.onboarded": "machines",
     "devices.actions": "machine_actions",
     "devices.action": "machine_actions",
@@ -32,8 +42,32 @@ APIS = {
     "devices.release": "isolate",
     "devices.collect_package": "collect",
     "devices.package_link": "package_uri",
+    "devices.live_response": "live_response",
+    "devices.result_link": "live_response_result",
+    "devices.library": "library",
+    "devices.upload": "library",
+    "devices.cancel": "actions",
+    "devices.restrict": "actions",
+    "devices.unrestrict": "actions",
+    "devices.scan": "actions",
+    "devices.stop_quarantine": "actions",
 }
-_CREATING = {"devices.isolate": "Isolate", "devices.release": "Unisolate", "devices.collect_package": "Collect"}
+CREATING = {
+    "devices.isolate": "Isolate",
+    "devices.release": "Unisolate",
+    "devices.collect_package": "CollectInvestigationPackage",
+    "devices.restrict": "RestrictCodeExecution",
+    "devices.unrestrict": "UnrestrictCodeExecution",
+    "devices.scan": "RunAntiVirusScan",
+    "devices.stop_quarantine": "StopAndQuarantineFile",
+    "devices.live_response": "LiveResponse",
+}
+"""The machine actions that calls make."""
+
+
+def content_of(version: str) -> str:
+    """A version without the number of the order that had it assessed anew."""
+    return version.partition("-")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +88,30 @@ class Effect:
     held: int
     stands_released: bool
     waiting: tuple[str, ...]
+    row: Action | None
+    held_for: float
+    ordered_free: bool
+    isolating: tuple[str, ...]
+    stood_since: datetime | None
+    collecting: tuple[str, ...]
+
+    @property
+    def approved(self) -> bool:
+        """Whether a person wanted it."""
+        return bool(self.row and self.row.approved)
+
+
+_SLOW = timedelta(seconds=75)
+"""How long a slow worker may need from its look at the orders to its reservation: what is in flight by then lands."""
+
+
+_ON_DEVICE = frozenset({State.PLANNED, State.SENDING, State.UNKNOWN, State.ACCEPTED})
+"""While a package is still to be collected on the device itself; what is being archived needs it no more."""
+
+
+@lru_cache(maxsize=4096)
+def _action(text: str) -> Action:
+    return Action.model_validate_json(text)
 
 
 class Record:
@@ -67,34 +125,59 @@ class Record:
         self.calls: list[tuple[datetime, str, str]] = []
         self.throttles: list[tuple[datetime, str, float, str]] = []
         self.disturbed: list[tuple[datetime, str]] = []
+        self.beating: set[str] = set()
+        self.disabled_at: list[tuple[datetime, str]] = []
         self.switches: list[tuple[datetime, str]] = []
         self.observed: dict[tuple[str, str], tuple[str, str]] = {}
+        self._hold: Row | None = None
+        self.holding: datetime | None = None
+        self.resumed_at: datetime | None = None
 
     def before(self, call: str, process: Process) -> None:
         """A call is about to reach the tenant."""
         del process
-        if call in _CREATING:
+        if call in CREATING:
             self._known = {action.id for action in self._world.tenant.desk.everything()}
 
     def after(self, call: str, process: Process) -> None:
-        """A call has reached the tenant."""
+        """A call has reached the tenant, or storage."""
+        if call == "rows.commit":
+            self._see_hold()
         if call in APIS:
             self.calls.append((self._world.clockwork.now(), APIS[call], process.name))
-        if call in _CREATING:
+        if call in CREATING:
             for action in self._world.tenant.desk.everything():
                 if action.id not in self._known and action.source == "PublicApi":
                     self._effect(action.id, process)
+
+    def _see_hold(self) -> None:
+        """Note when a hold came to stand in storage, or was over there."""
+        row = self._world.rows.stored.get(("deployment", HOLD))
+        if row is self._hold or row is None:
+            return
+        self._hold = row
+        active = Held.model_validate_json(undressed(row.text)).active
+        self.resumed_at = self.resumed_at if active else self._world.clockwork.now()
+        self.holding = (self.holding or self._world.clockwork.now()) if active else None
+
+    def _called_for(self, action: Action) -> datetime:
+        """When an action was last free to be sent: as it was planned, or since it may have waited for a person."""
+        return action.since if action.orders or self.resumed_at else action.created
 
     def _effect(self, made: str, process: Process) -> None:
         world = self._world
         desk = world.tenant.desk
         action = desk.one(made, hidden=True)
-        before = [each for each in desk.of(action.machine_id) if each.id != made and each.kind == action.kind]
+        same = [each for each in desk.of(action.machine_id) if each.kind == action.kind and each.sha1 == action.sha1]
+        before = [each for each in same if each.id != made]
         effective = [
             each for each in desk.of(action.machine_id) if each.kind in {"Isolate", "Unisolate"} and each.id != made
         ]
         done = [each for each in effective if desk.progress(each).status == "Succeeded"]
         last = max(done, key=lambda each: desk.progress(each).finished or each.created, default=None)
+        named = self._rows(lambda key: f"/{action_id(key)}/" in action.comment)
+        row = named[0] if named else None
+        now = world.clockwork.now()
         self.effects.append(
             Effect(
                 at=world.clockwork.now(),
@@ -114,9 +197,23 @@ class Record:
                     each.key
                     for each in self.open_actions()
                     if each.device == action.machine_id
-                    and world.clockwork.now() - each.created > timedelta(minutes=2)
+                    and world.clockwork.now() - self._called_for(each) > timedelta(minutes=2)
                     and each.responder == "isolate"
+                    and not (each.head_start and now < each.head_start + _SLOW)
                     and each.state in {State.PLANNED, State.SENDING, State.UNKNOWN}
+                ),
+                row=row,
+                stood_since=desk.progress(last).finished if last else None,
+                collecting=tuple(
+                    each.key
+                    for each in self.open_actions()
+                    if row and (each.incident, each.target) == (row.incident, row.target)
+                    if each.responder == "collect_package" and each.state in _ON_DEVICE and each.created < row.since
+                ),
+                held_for=(now - self.holding).total_seconds() if self.holding else -1.0,
+                ordered_free=bool(row and self._ordered_free(row)),
+                isolating=tuple(
+                    each.source for each in effective if each.kind == "Isolate" and not desk.progress(each).final
                 ),
             )
         )
@@ -133,9 +230,34 @@ class Record:
         if finished is None or self._world.clockwork.now() - finished < timedelta(seconds=150):
             return False
         named = comment.partition("incident ")[2].partition(".")[0]
-        incident = Incident.model_validate(self._world.tenant.incidents.raw(named))
+        if named not in self._world.life.incidents:  # a person ordered it
+            return False
+        incident = self._goes_on(named)
         newest = max((alert.created for alert in incident.alerts if alert.created), default=None)
         return newest is None or newest <= last.created
+
+    def _ordered_free(self, row: Action) -> bool:
+        """Whether a person ordered the device to be released before the row was reserved, without a newer reason."""
+        orders = self._rows(lambda key: f":{row.device}:release:" in key)
+        orders = [each for each in orders if each.opened_by and not each.cancelled and each.created < row.since - _SLOW]
+        if not orders or row.responder != "isolate":
+            return False
+        since = max(each.created for each in orders) - timedelta(seconds=1)
+        if row.approved_at and row.approved_at > since:
+            return False
+        if row.incident not in self._world.life.incidents:
+            return True
+        incident = self._goes_on(row.incident)
+        return all(alert.created and alert.created <= since for alert in incident.alerts)
+
+    def _goes_on(self, named: str) -> Incident:
+        """An incident, or the one that has its alerts since it was merged."""
+        found = Incident.model_validate(self._world.tenant.incidents.raw(named))
+        seen = {named}
+        while found.merged_into and found.merged_into not in seen:
+            seen.add(found.merged_into)
+            found = Incident.model_validate(self._world.tenant.incidents.raw(found.merged_into))
+        return found
 
     def rows_before(self, incident: str, device: str, moment: datetime) -> bool:
         """Whether the isolation of a device was planned for an incident before a moment."""
@@ -158,7 +280,9 @@ class Record:
         )
 
     def mishap(self, call: str, mishap: Mishap, process: str) -> None:
-        """A call is refused with a wait."""
+        """A call is refused, perhaps with a wait."""
+        if mishap.code == "DisabledFeature" and call == "devices.collect_package":
+            self.disabled_at.append((self._world.clockwork.now(), process))
         if mishap.status == 429 and call in APIS:
             wait = float(mishap.retry_after) if mishap.retry_after else 0.0
             self.throttles.append((self._world.clockwork.now(), APIS[call], wait, process))
@@ -175,7 +299,7 @@ class Record:
             for state in self.incidents():
                 if state.mode == "observe" and state.assessed == state.seen:
                     raw = self._world.tenant.incidents.raw(state.id)
-                    if version_of(self._shown(raw)) == state.assessed:
+                    if version_of(self._shown(raw)) == content_of(state.assessed):
                         for device in state.affected:
                             self.observed[state.id, device] = (str(raw["severity"]), self._alerts(raw))
 
@@ -188,18 +312,49 @@ class Record:
 
     # What storage holds. Read beside the fakes' hooks, and outside of every task.
 
+    # Most rows stand unchanged from one look to the next, so what was read once is not read anew.
+
     def _texts(self, partition: str, prefix: str) -> list[str]:
         stored = self._world.rows.stored.items()
-        return [row.text for (place, key), row in stored if place.startswith(partition) and key.startswith(prefix)]
+        found = [row for (place, key), row in stored if place.startswith(partition) and key.startswith(prefix)]
+        return [undressed(row.text) for row in found]
 
     def open_actions(self) -> list[Action]:
         """The actions in the open partition."""
-        return [Action.model_validate_json(text) for text in self._texts(OPEN, "action:")]
+        return [_action(text) for text in self._texts(OPEN, "action:")]
+
+    def _rows(self, wanted: Callable[[str], bool]) -> list[Action]:
+        """The actions whose row keys are wanted; the rest of them need not be read."""
+        stored = self._world.rows.stored.items()
+        found = {key: row for (_, key), row in stored if key.startswith("action:") and wanted(key)}
+        return [_action(undressed(row.text)) for row in found.values()]
 
     def actions(self) -> list[Action]:
         """Every action, open or closed, once."""
         texts = [*self._texts("incident:", "action:"), *self._texts(OPEN, "action:")]
-        return list({action.key: action for action in map(Action.model_validate_json, texts)}.values())
+        return list({action.key: action for action in map(_action, texts)}.values())
+
+    def disabled(self) -> None:
+        """A timer is disabled: note which ones had left a heartbeat. One that never ran is not missed."""
+        keys = {key for place, key in self._world.rows.stored if place == "deployment"}
+        self.beating = {key.removeprefix("beat:") for key in keys if key.startswith("beat:")}
+
+    def absorbed(self) -> list[tuple[str, str, datetime]]:
+        """Which incident was merged into which, as the product knows: target, source, when it learnt of it."""
+        rows = self._world.rows.stored.items()
+        merged = [(place, row) for (place, key), row in rows if key.startswith("merged:")]
+        kept = [(place.removeprefix("incident:"), Absorbed.model_validate_json(row.text)) for place, row in merged]
+        return [(target, each.source, each.at) for target, each in kept]
+
+    def orders(self) -> dict[str, OrderRecord]:
+        """Every order that was written down, by its row key."""
+        stored = self._world.rows.stored.items()
+        found = {key: undressed(row.text) for (place, key), row in stored if place == ORDERED}
+        return {key: OrderRecord.model_validate_json(text) for key, text in found.items()}
+
+    def letters(self) -> list[DeadLetter]:
+        """Every dead letter."""
+        return [DeadLetter.model_validate_json(text) for text in self._texts(LETTERS, "")]
 
     def incidents(self) -> list[IncidentState]:
         """How far every incident has come."""
@@ -209,12 +364,6 @@ class Record:
         """What was told about an incident."""
         return [Notice.model_validate_json(text) for text in self._texts(f"incident:{incident}", "notice:")]
 
-    def ledger(self) -> Ledger:
-        """A ledger over a copy of the rows, without hooks."""
-        copy = FakeRows()
-        copy.stored = dict(self._world.rows.stored)
-        return Ledger(copy)
-
     def unassessed(self) -> list[str]:
         """Incidents that Graph shows, changed since watching began, whose newest version was not assessed."""
         states = {state.id: state for state in self.incidents()}
@@ -222,12 +371,16 @@ class Record:
         floor = Watermark.model_validate_json(marks[0]).floor if marks else None
         behind = []
         for incident in self._world.life.incidents:
-            shown = self._world.tenant.get_incident(incident, {"$expand": "alerts"}, all_members=True)
+            try:
+                shown = self._world.tenant.get_incident(incident, {"$expand": "alerts"}, all_members=True)
+            except ApiError:  # Graph is about to show it
+                behind.append(incident)
+                continue
             updated = Incident.model_validate(shown).updated
             if floor and updated and updated < floor:
                 continue
             state = states.get(incident)
-            if state is None or state.assessed != version_of(json.loads(json.dumps(shown))):
+            if state is None or content_of(state.assessed) != version_of(json.loads(json.dumps(shown))):
                 behind.append(incident)
         return behind
 
@@ -239,4 +392,9 @@ class Record:
             return False
         if not self._world.platform.idle() or self.unassessed():
             return False
-        return all(notice.state != "sending" for state in self.incidents() for notice in self.notices(state.id))
+        if not all(order.state.answered for order in self.orders().values()):
+            return False
+        alarms = [Alarm.model_validate_json(text) for text in self._texts("deployment", "alarm:")]
+        if any(alarm.kind.startswith("timer ") if alarm.active else not alarm.told for alarm in alarms):
+            return False  # that it is over is still to be seen, or to be told
+        return not any(notice.pending for state in self.incidents() for notice in self.notices(state.id))

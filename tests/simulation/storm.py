@@ -18,7 +18,8 @@ from local.tenant.evidence import device_evidence, process_evidence
 from local.tenant.samples import fleet, fleet_id
 from shared.models.action import State
 from tests.simulation.clockwork import START
-from tests.simulation.world import Dangers, World
+from tests.simulation.dangers import Dangers
+from tests.simulation.world import World
 
 LIMIT = 100
 _LOOK = 10.0

@@ -24,11 +24,23 @@ if TYPE_CHECKING:
 
     from local.tenant.model import Tenant
     from tests.simulation.clockwork import Clockwork
+    from tests.simulation.injections import Injected
 
 Json = dict[str, Any]
 FLEET = 60
+_FILES = {"malicious": "a" * 40, "suspicious": "b" * 40, "unknown": "c" * 40}
+"""The file of which an alert of a verdict tells: none is told with two."""
+
+_CALLED = {
+    "isolate": "a person isolates",
+    "unisolate": "a person releases",
+    "collectInvestigationPackage": "a person collects",
+}
 ATTACKED = range(2, 14)
 """Places in the fleet of the workstations that incidents are about; 0 is the domain controller."""
+
+LEFT = "0" * 40
+"""A device that incidents name and Defender no longer knows."""
 
 PROTECTED = 3
 """The place of the device that the settings protect, by tag."""
@@ -55,8 +67,11 @@ def package_of(device: str) -> Path:
 class TenantLife:
     """The seeded life of a tenant during the first `span` seconds of a history."""
 
-    def __init__(self, clockwork: Clockwork, tenant: Tenant, span: float, *, people: bool, eventful: bool) -> None:
-        """With `people`, analysts act in the portal too."""
+    def __init__(
+        self, clockwork: Clockwork, tenant: Tenant, span: float, *, people: bool, eventful: bool, injected: Injected
+    ) -> None:
+        """With `people`, analysts act in the portal too. `injected` counts what happens."""
+        self._injected = injected
         self._clockwork = clockwork
         self._random = clockwork.random
         self._tenant = tenant
@@ -69,8 +84,9 @@ class TenantLife:
         self._tag(PROTECTED, PROTECTED_TAG)
         if not eventful:
             return
-        happenings: list[Callable[[], None]] = [self._incident] * 5 + [self._grow] * 4 + [self._change] * 2
-        happenings += [self._away, self._resolve, self._reclassify, self._merge]
+        happenings: list[Callable[[], None]] = [self._incident] * 5 + [self._grow] * 4
+        happenings += [self._change, self.assign] * 2
+        happenings += [self._away, self._resolve, self._reclassify, self._merge, self._merge]
         if people:
             happenings += [self._person_isolates, self._person_releases, self._person_cancels] * 2
             happenings += [self._person_collects, self._person_tags]
@@ -80,13 +96,21 @@ class TenantLife:
         for _ in range(self._random.randint(4, 14)):
             clockwork.after(self._random.uniform(15, span), self._random.choice(happenings))
 
-    def quiet(self) -> None:
-        """Let every device return, and every action that people asked for, or that waits for them, come to its end."""
+    def quiet(self, *, away: bool, parked: bool) -> None:
+        """Let every device return, and every action that people asked for come to its end. With `away`, some devices do
+        not return, or only after days. With `parked`, what waits behind others stays so: the product has to see to it.
+        """
         now = self._clockwork.now()
         for place in range(FLEET):
-            self._tenant.fleet.one(fleet_id(place)).presence.set(now, online=True)
+            presence = self._tenant.fleet.one(fleet_id(place)).presence
+            gone = away and place in ATTACKED and self._random.random() < 0.6
+            presence.set(now, online=not gone)
+            self._injected["a device stays away", "tenant"] += gone
+            if gone and self._random.random() < 0.6:
+                returns = now + timedelta(days=self._random.uniform(0.5, 8))
+                presence.set(returns, online=True)
         for action in self._tenant.desk.everything():
-            stuck = action.source == "Portal" or action.behind_releases
+            stuck = action.source == "Portal" or (action.behind_releases and not parked)
             if stuck and not self._tenant.desk.progress(action).final:
                 self._tenant.desk.force(action.id, "Succeeded")
 
@@ -106,7 +130,7 @@ class TenantLife:
         }
         self._tenant.incidents.put(raw, visible_in=self._random.choice([0, 0, 0, 5, 40]))
         self.incidents.append(incident)
-        self._clockwork.note(f"incident {incident} appears, {severity}")
+        self._happens("an incident appears", f"incident {incident} appears, {severity}")
 
     def _alert(self, severity: str) -> Json:
         now = self._clockwork.now()
@@ -114,10 +138,13 @@ class TenantLife:
         verdict = self._random.choice(["malicious", "suspicious", "unknown"])
         remediation = "remediated" if handled else self._random.choice(["active", "none"])
         evidence: list[Json] = [device_evidence(fleet_id(0), now, roles=["scanned"])]
-        for device in dict.fromkeys(self._device() for _ in range(self._random.choice([1, 1, 1, 2, 3, 8]))):
+        named = [self._device() for _ in range(self._random.choice([1, 1, 1, 2, 3, 8]))]
+        named += [LEFT] if self._random.random() < 0.05 else []
+        for device in dict.fromkeys(named):
             evidence.append(device_evidence(device, now, roles=self._random.choice([["compromised"], ["contextual"]])))
             evidence.append(process_evidence(device, now, verdict=verdict, remediation=remediation))
-            evidence.append(file_evidence(device, now, verdict=verdict, remediation=remediation))
+            file = file_evidence(device, now, verdict=verdict, remediation=remediation)
+            evidence.append({**file, "fileDetails": {**file["fileDetails"], "sha1": _FILES[verdict]}})
         return {
             "title": "Synthetic alert",
             "severity": severity,
@@ -126,18 +153,27 @@ class TenantLife:
             "evidence": evidence,
         }
 
-    def _change_one(self, members: Json, what: str) -> None:
+    def _happens(self, what: str, told: str) -> None:
+        self._injected[what, "tenant"] += 1
+        self._clockwork.note(told)
+
+    def _change_one(self, members: Json, what: str, told: str = "") -> None:
         if self.incidents:
             incident = self._random.choice(self.incidents)
             self._tenant.incidents.change(incident, members)
-            self._clockwork.note(f"incident {incident}: {what}")
+            self._happens(what, f"incident {incident}: {told or what}")
 
     def _grow(self) -> None:
         self._change_one({"alerts": [self._alert(self._random.choice(["high", "medium", "low"]))]}, "a new alert")
 
     def _change(self) -> None:
         severity = self._random.choice(["low", "medium", "high"])
-        self._change_one({"severity": severity}, f"severity {severity}")
+        self._change_one({"severity": severity}, "a severity changes", f"severity {severity}")
+
+    def assign(self) -> None:
+        """Somebody takes an incident over: a new version of it in which nothing is news."""
+        who = f"analyst{next(self._numbers)}@example.com"
+        self._change_one({"assignedTo": who}, "assigned", f"assigned to {who}")
 
     def _resolve(self) -> None:
         self._change_one({"status": "resolved"}, "resolved")
@@ -148,15 +184,18 @@ class TenantLife:
     def _merge(self) -> None:
         if len(self.incidents) > 1:
             source, into = self._random.sample(self.incidents, 2)
-            self._tenant.incidents.merge(source, into)
+            try:
+                self._tenant.incidents.merge(source, into)
+            except ApiError:  # one of them was merged away before
+                return
             self.merged |= {source, into}
-            self._clockwork.note(f"incident {source} is merged into {into}")
+            self._happens("merged", f"incident {source} is merged into {into}")
 
     def _away(self) -> None:
         device = self._device()
         machine = self._tenant.fleet.one(device)
         machine.presence.set(self._clockwork.now(), online=False)
-        self._clockwork.note(f"device {device[:8]} is away")
+        self._happens("a device is away", f"device {device[:8]} is away")
         self._clockwork.after(
             self._random.uniform(30, 1200), lambda: machine.presence.set(self._clockwork.now(), online=True)
         )
@@ -175,7 +214,7 @@ class TenantLife:
             self._tenant.person_orders(what, device)
         except ApiError:
             return
-        self._clockwork.note(f"a person: {what} {device[:8]}")
+        self._happens(_CALLED[what], f"a person: {what} {device[:8]}")
 
     def _person_isolates(self) -> None:
         self._person("isolate", self._device())
@@ -192,9 +231,9 @@ class TenantLife:
         if running:
             action = self._random.choice(running)
             self._tenant.person_cancels(action.id)
-            self._clockwork.note(f"a person cancels {action.kind} on {action.machine_id[:8]}")
+            self._happens("a person cancels", f"a person cancels {action.kind} on {action.machine_id[:8]}")
 
     def _person_tags(self) -> None:
         place = self._random.choice(ATTACKED)
         self._tag(place, PROTECTED_TAG)
-        self._clockwork.note(f"device {fleet_id(place)[:8]} is tagged as protected")
+        self._happens("a person tags", f"device {fleet_id(place)[:8]} is tagged as protected")

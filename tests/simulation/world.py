@@ -5,66 +5,100 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
+from local.tenant.liveresponse import nobody
 from local.tenant.model import Tenant
 from local.tenant.settings import Durations, TenantSettings
-from responders._governed import GovernedDevices, GovernedIncidents
+from responders._governed import GovernedHunting, GovernedIncidents
 from responders._governor import Governor
 from responders._ledger import Ledger
-from responders._ports import INCIDENTS, NOTIFY, QUEUES, Ports
+from responders._library import PinnedDevices
+from responders._policies import SHIPPED, Policies
+from responders._ports import INCIDENTS, NOTIFY, ORDERS, QUEUES, Ports
 from responders._wiring import responders
 from shared.config import load
 from shared.errors import Transient
-from tests.fakes.clients import POSSIBLE, FakeChat, FakeDevices, FakeDownloads, FakeIncidents, Mishap, Mishaps
-from tests.fakes.storage import FakeDocuments, FakeEvidence, FakeQueues, FakeRows
+from shared.storage.interface import Conflict
+from tests.fakes.clients import (
+    GONE,
+    POSSIBLE,
+    FakeChat,
+    FakeDownloads,
+    FakeIncidents,
+    Mishap,
+    Mishaps,
+    QuietHunting,
+)
+from tests.fakes.signing import FakeSigner
+from tests.fakes.storage import FakeDocuments, FakeEvidence, FakePages, FakeQueues, FakeRows
 from tests.simulation.clockwork import START, Clockwork, Killed
+from tests.simulation.dangers import Dangers, drawn
+from tests.simulation.injections import name_of
+from tests.simulation.live import SESSIONS, SETTINGS, Live, WatchedDevices
+from tests.simulation.live_devices import LiveDevices
+from tests.simulation.people import People
 from tests.simulation.platform import Platform
-from tests.simulation.record import Record
+from tests.simulation.record import CREATING, Record
 from tests.simulation.tenant_life import PROTECTED_TAG, TenantLife
+from tests.simulation.versions import NewerRows, OlderRows, Versions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
+    from responders._interface import Responder
     from shared.config import Settings
+    from shared.storage.interface import Change, Rows
+    from tests.fakes.storage import Hook
 
+DEFAULT = SHIPPED.read_text(encoding="utf-8")
+_ISOLATING = """\
+      - do: isolate
+        auto_release: true
+"""
+_HUNTS = "".join(f"      - do: hunt\n        query: {query}\n" for query in ("standard", "elsewhere"))
+assert _HUNTS in DEFAULT
+_MORE = """\
+      - do: restrict
+        auto_release: true
+      - do: scan
+      - do: stop_quarantine
+        verdict: [malicious, suspicious]
+      - do: tag
+        tag: met-by-bulkhead
+"""
 SPAN = 1200.0
 """Virtual seconds during which things go wrong."""
 
 SETTLES = 6 * 3600.0
 """Virtual seconds within which everything is settled after they stopped."""
 
+SETTLES_AWAY = 7 * 86400.0
+"""The same where devices stay away: Defender gives up on one after three days, and each action is sent anew once."""
+
+STALLED = (120.0, 1080.0)
+"""From when until when a timer is disabled in some histories, in virtual seconds."""
+
 LOOKS = 30.0
-_ACTS = frozenset({"devices.isolate", "devices.release", "devices.collect_package"})
+_ACTS = frozenset({"devices.cancel", *CREATING})
 
 
-@dataclass(frozen=True, slots=True)
-class Dangers:
-    """How often each kind of trouble strikes, per port call. `only` limits which kinds strike, for shrinking."""
+class ContestedRows(FakeRows):
+    """Rows that count how often a condition did not hold."""
 
-    crash: float = 0.0
-    mishap: float = 0.0
-    storage: float = 0.0
-    slow: float = 0.0
-    switches: bool = False
-    people: bool = True
-    sweeps: bool = True
-    instances: int = 2
+    def __init__(self, counters: Counters, *, before: Hook, after: Hook) -> None:
+        """Begin with no rows."""
+        super().__init__(before=before, after=after)
+        self._counters = counters
 
-
-def drawn(seed: int) -> Dangers:
-    """The dangers of a seed: from none at all to all at once."""
-    random = Clockwork(seed ^ 0x5EED).random
-    return Dangers(
-        crash=random.choice([0.0, 0.001, 0.004, 0.01]),
-        mishap=random.choice([0.0, 0.01, 0.05, 0.2]),
-        storage=random.choice([0.0, 0.001, 0.005]),
-        slow=random.choice([0.0, 0.01, 0.05]),
-        switches=random.random() < 0.3,
-        people=random.random() < 0.7,
-        sweeps=random.random() < 0.5,
-        instances=random.choice([1, 2, 2, 3]),
-    )
+    def _check(self, partition: str, change: Change) -> None:
+        try:
+            super()._check(partition, change)
+        except Conflict:
+            self._counters.injected["conflict", "rows.commit"] += 1
+            raise
 
 
 class SkewedClock:
@@ -102,39 +136,69 @@ class World:
         self._refused: set[tuple[str, str]] = set()
         self.mode = "respond"
         before, after = self._before, self._after
-        self.rows = FakeRows(before=before, after=after)
+        self.rows = ContestedRows(self.counters, before=before, after=after)
         self.documents = FakeDocuments(before=before, after=after)
         self.queues = FakeQueues(self.clockwork.now, QUEUES, before=before, after=after)
         self.evidence = FakeEvidence(before=before, after=after)
-        self.tenant = Tenant(self._tenant_settings(), self.clockwork.now, seed)
+        self.staging = FakeEvidence("staging", before=before, after=after)
+        self.pages = FakePages(before=before, after=after)
+        carried_out = LiveDevices(seed, self.clockwork.now, self.counters.injected)
+        runner = carried_out if self.dangers.live else nobody
+        self.tenant = Tenant(self._tenant_settings(), self.clockwork.now, seed, runner)
         mishaps = Mishaps(self._mishap)
         self._incidents = FakeIncidents(self.tenant, mishaps=mishaps, before=before, after=after)
-        self._devices = FakeDevices(self.tenant, mishaps=mishaps, before=before, after=after)
-        self._downloads = FakeDownloads(self.tenant, mishaps=mishaps, before=before, after=after)
+        self._devices = WatchedDevices(self.tenant, mishaps=mishaps, before=before, after=after)
+        self._downloads = FakeDownloads(
+            self.tenant, mishaps=mishaps, before=before, after=after, announced=not self.dangers.unsaid
+        )
+        self._hunting = QuietHunting(self.tenant, mishaps=mishaps, before=before, after=after)
         self._chat = FakeChat(self.tenant, mishaps=mishaps, before=before, after=after)
+        self.versions = Versions(self.rows)
+        self._updated = not self.dangers.update
         self.settings: dict[str, Settings] = {}
         self.caps = self.random.choice(
             ['{"per_incident": 3, "per_hour": 4, "per_day": 6, "fleet_share": 0.1}', '{"fleet_share": 0.5}']
         )
+        self.expires = self.random.choice(["PT3M", "PT10M", "P1D"])
         self.record = Record(self)
-        self.life = TenantLife(self.clockwork, self.tenant, SPAN, people=self.dangers.people, eventful=eventful)
-        self.platform = Platform(
-            self.clockwork, self.queues, self._ports, self.dangers.instances, sweeps=self.dangers.sweeps
+        injected = self.counters.injected
+        self.life = TenantLife(
+            self.clockwork, self.tenant, SPAN, people=self.dangers.people, eventful=eventful, injected=injected
         )
+        self.sessions = self._devices.asked
+        self.live: Live | None = None
+        if self.dangers.live:
+            self.live = Live(self.clockwork, self.tenant, carried_out, SPAN if eventful else 0.0, injected)
+        self.platform = Platform(
+            self.clockwork,
+            self.queues,
+            self._ports,
+            self.dangers.instances,
+            sweeps=self.dangers.sweeps,
+            reports=self.dangers.reports,
+            injected=injected,
+        )
+        self.people = People(self, SPAN if eventful and self.dangers.orders else 0.0)
         self.garbage: list[str] = []
         for _ in range(self.random.choice([0, 0, 1])):
             self.clockwork.after(self.random.uniform(30, SPAN), self._rubbish)
         if self.dangers.switches:
             for _ in range(self.random.randint(1, 3)):
                 self.clockwork.after(self.random.uniform(30, SPAN), self._switch)
+        if self.dangers.update:
+            self.clockwork.after(self.random.uniform(60, SPAN * 0.8), self._update)
+        if self.dangers.stalled:
+            self.clockwork.after(STALLED[0], partial(self._disable, self.dangers.stalled))
+            self.clockwork.after(STALLED[1], partial(self._disable, ""))
         self.clockwork.after(SPAN, self._calm)
 
     def run(self) -> bool:
         """Play the history; whether everything was settled in time."""
         self.clockwork.run(self.clockwork.now() + timedelta(seconds=SPAN + 1))
-        end = self.clockwork.now() + timedelta(seconds=SETTLES)
+        away = self.dangers.away
+        end = self.clockwork.now() + timedelta(seconds=SETTLES_AWAY if away else SETTLES)
         while self.clockwork.now() < end:
-            self.clockwork.run(self.clockwork.now() + timedelta(seconds=LOOKS))
+            self.clockwork.run(self.clockwork.now() + timedelta(seconds=LOOKS * self.platform.pace))
             if self.record.settled():
                 return True
         return False
@@ -151,12 +215,16 @@ class World:
             durations={
                 "Isolate": Durations((1, 20), (2, 90)),
                 "CollectInvestigationPackage": Durations((1, 30), (20, 200)),
+                "LiveResponse": Durations((1, 20)),
             },
             outcomes={
                 "Isolate": {"Failed": random.choice([0.0, 0.2])},
                 "CollectInvestigationPackage": {"Failed": random.choice([0.0, 0.2])},
+                "LiveResponse": {"Failed": 0.03},
             },
-            link_seconds=random.choice([5.0, 60.0, 300.0]),
+            link_seconds=(link := random.choice([5.0, 60.0, 300.0])),
+            live_response_link_seconds=link,
+            live_response_sessions=SESSIONS,
             slack_per_second=random.choice([0.2, 1.0]),
         )
 
@@ -171,25 +239,55 @@ class World:
                 "ISOLATION_CAPS": self.caps,
                 "PROTECTED": f'{{"tags": ["{PROTECTED_TAG}"]}}',
                 "MAX_AGE_TO_CONTAIN": "PT30M",
+                "APPROVAL_EXPIRES": self.expires,
+                "REPORT_EVERY": "PT10M",
+                **(SETTINGS if self.dangers.live else {}),
             }
         )
         self.settings[name] = settings
         clock = SkewedClock(self.clockwork)
-        governor = Governor(self.rows, clock, settings)
+        self.counters.injected["clock skew", "instance"] += 1
+        rows = self._rows()
+        ledger = Ledger(rows)
+        governor = Governor(rows, clock, settings)
         return Ports(
             settings=settings,
             clock=clock,
-            ledger=Ledger(self.rows),
+            ledger=ledger,
             governor=governor,
             documents=self.documents,
             queues=self.queues,
             evidence=self.evidence,
+            staging=self.staging,
+            signer=FakeSigner(before=self._before),
+            pages=self.pages,
             incidents=GovernedIncidents(self._incidents, governor),
-            devices=GovernedDevices(self._devices, governor),
+            devices=PinnedDevices(self._devices, governor, settings),
             downloads=self._downloads,
-            responders=responders(),
+            hunting=GovernedHunting(self._hunting, governor),
+            responders=self._responders(),
+            policies=Policies(self._policy, ledger, self.documents, clock),
             chats={"slack": self._chat},
         )
+
+    def _rows(self) -> Rows:
+        """The rows as an instance that starts now sees them."""
+        if not self.dangers.update:
+            return self.rows
+        if self._updated:
+            return NewerRows(self.versions, reform=self.dangers.update == "form")
+        return OlderRows(self.versions)
+
+    def _policy(self) -> str:
+        """The shipped policy; in some histories it asks for more, or for the package first, in some for no hunt."""
+        shipped = DEFAULT if self.dangers.hunts else DEFAULT.replace(_HUNTS, "")
+        asked = _ISOLATING + ("        collect_first: PT5M\n" if self.dangers.first else "")
+        beside = self.live.rule if self.live else ""
+        return shipped.replace(_ISOLATING, asked + (_MORE if self.dangers.more else "")) + beside
+
+    def _responders(self) -> Mapping[str, Responder]:
+        """What an instance that starts now can do; the older version cannot collect packages yet."""
+        return {name: each for name, each in responders().items() if self._updated or not each.gathers}
 
     # Trouble
 
@@ -200,7 +298,9 @@ class World:
         self.counters.calls[call] += 1
         self.clockwork.pause(self._latency(call))
         self._perhaps_die(call, "crash before")
-        if call.startswith(("rows.", "queues.", "documents.", "evidence.")) and self._strikes(self.dangers.storage):
+        if call.startswith(("rows.", "queues.", "documents.", "evidence.", "staging.")) and self._strikes(
+            self.dangers.storage
+        ):
             self.counters.injected["storage fails", call] += 1
             self.record.disturbed.append((self.clockwork.now(), process.name))
             raise Transient(f"{call}: storage cannot be reached")
@@ -244,11 +344,14 @@ class World:
         return self.troubled and chance > 0 and self.random.random() < chance
 
     def _mishap(self, call: str) -> Mishap | None:
+        if self.dangers.deaf and call == "chat.post":
+            self.counters.injected["gone", call] += 1
+            return GONE
         mishap = self.random.choice(POSSIBLE[call]) if self._strikes(self.dangers.mishap) else None
         if mishap and mishap.retry_after:
             mishap = replace(mishap, retry_after=self.random.choice(["2.128", "30", "90"]))
         if mishap:
-            self.counters.injected[mishap.kind, call] += 1
+            self.counters.injected[name_of(mishap), call] += 1
             self.clockwork.note(f"{call}: {mishap.kind} {mishap.status}")
             process = self.clockwork.process()
             self.record.mishap(call, mishap, process.name if process else "")
@@ -261,16 +364,42 @@ class World:
         self.clockwork.note(f"RESPONSE_MODE is now {self.mode}")
         self.record.switched(self.mode)
         self.platform.restart_all()
+        for _ in range(3):  # who changes the mode looks at incidents then, too
+            self.clockwork.after(self.random.uniform(5, 120), self.life.assign)
+
+    def _update(self) -> None:
+        """A newer version of the product takes the older one's place, instance by instance."""
+        self._updated = True
+        self.counters.injected["update", self.dangers.update] += 1
+        self.clockwork.note("an update begins")
+        for instance in list(self.platform.instances):
+            self.clockwork.after(self.random.uniform(0, 300), partial(self.platform.kill, instance.process))
+            self.platform.start()
+
+    def _disable(self, timer: str) -> None:
+        """Somebody disables a timer in the portal, or enables it again."""
+        self.platform.disabled = timer
+        if timer:
+            self.record.disabled()
+        self.counters.injected["disabled", timer] += 1
+        self.clockwork.note(f"the timer {timer} is disabled" if timer else "the timer is enabled again")
 
     def _rubbish(self) -> None:
         """Somebody puts a message that nobody can handle."""
         text = self.random.choice(["no/such#incident", "?"]) + str(len(self.garbage))
         self.garbage.append(text)
         self.counters.injected["rubbish", "queues.receive"] += 1
-        self.queues.send(self.random.choice([INCIDENTS, NOTIFY]), text)
+        self.queues.send(self.random.choice([INCIDENTS, NOTIFY, ORDERS]), text)
 
     def _calm(self) -> None:
         """Nothing goes wrong any more."""
         self.clockwork.note("the trouble is over")
         self.troubled = False
-        self.life.quiet()
+        self.life.quiet(away=self.dangers.away, parked=self.mode == "respond")
+        self.people.rest()
+        if self.dangers.away:
+            self.clockwork.after(1800.0, self._slow_down)
+
+    def _slow_down(self) -> None:
+        """Days pass, and little happens in them: the timers fire every ten minutes."""
+        self.platform.pace = 60.0

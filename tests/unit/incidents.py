@@ -11,9 +11,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from shared.models.action import Action, IncidentState, State
+from shared.models.action import Action, State
 from shared.models.device import Machine, MachineAction
-from shared.models.plan import Affected, Assessment, Verdict
+from shared.models.plan import Affected, Assessment, Verdict, Want
+from shared.models.progress import IncidentState
+from tests.unit.oracle import wanted
 
 Raw = dict[str, Any]
 
@@ -149,7 +151,9 @@ def assessment(*devices: Affected, **members: Any) -> Assessment:  # noqa: ANN40
         "newest_alert": NOW,
         "devices": devices,
     }
-    return Assessment(**(own | members))
+    made = Assessment(**(own | members))
+    wants = tuple(Want(responder=name, rule="test") for name in ("isolate", "collect_package") if name in wanted(made))
+    return made.model_copy(update={"devices": tuple(each.model_copy(update={"wants": wants}) for each in made.devices)})
 
 
 def affected(mde: str = HOST1, **members: Any) -> Affected:  # noqa: ANN401 - likewise

@@ -4,14 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responders._interface import Clear, Lane, Others, Ours, Standing
+from responders._interface import Clear, Finished, Lane, Others, Ours, Standing
 from responders.collect_package import CollectPackage
-from shared.clients.interface import ActionQuery
-from shared.errors import NotFound
+from shared.errors import Incomplete
 from shared.models.action import Action
-from shared.models.device import Machine, MachineAction
-from shared.models.plan import Verdict
-from tests.unit.incidents import HOST1, MARKER, NEW_WORD, action, assessment, machine_action
+from shared.models.device import MachineAction
+from tests.unit.desks import EMPTY_ZIP, Desk, NoDevices
+from tests.unit.incidents import HOST1, MARKER, NEW_WORD, action, machine_action
 
 KIND = "CollectInvestigationPackage"
 OWN = f"{MARKER}{action(responder='collect_package').id}/"
@@ -21,11 +20,8 @@ def standing(*listed: MachineAction, of: Action | None = None) -> Standing:
     return CollectPackage().standing(of or action(responder="collect_package"), listed, OWN, MARKER)
 
 
-class Devices:
+class Devices(NoDevices):
     """Writes down what it is asked to do; isolating would be a mistake."""
-
-    def __init__(self) -> None:
-        self.done: list[tuple[str, ...]] = []
 
     def collect_package(self, device: str, comment: str) -> MachineAction:
         self.done.append(("collect", device, comment))
@@ -35,44 +31,36 @@ class Devices:
         self.done.append(("link", action))
         return "https://example.test/package.zip"
 
-    def isolate(self, device: str, comment: str) -> MachineAction:
-        raise AssertionError((device, comment))
-
-    def release(self, device: str, comment: str) -> MachineAction:
-        raise AssertionError((device, comment))
-
-    def machine(self, device: str) -> Machine:
-        raise NotFound(device, status=404)
-
-    def onboarded(self, skip: int = 0) -> int:
-        raise AssertionError(skip)
-
-    def actions(self, query: ActionQuery, skip: int = 0) -> list[MachineAction]:
-        raise AssertionError((query, skip))
-
-    def action(self, action: str) -> MachineAction:
-        raise NotFound(action, status=404)
-
 
 def test_it_says_what_it_needs_and_where_it_travels() -> None:
     responder = CollectPackage()
     assert responder.permissions == ("Machine.CollectForensics", "Machine.Read.All")
     assert (responder.name, responder.lane, responder.api) == ("collect_package", Lane.COLLECT, "collect")
     assert not responder.contains
-    assert responder.fetches.name == "data/package/investigation-package.zip"
+    assert responder.gathers
 
 
 def test_it_sends_one_call_and_fetches_what_came_of_it() -> None:
     devices = Devices()
-    CollectPackage().send(devices, HOST1, "because")
-    assert CollectPackage().link(devices, "an action") == "https://example.test/package.zip"
-    assert devices.done == [("collect", HOST1, "because"), ("link", "an action")]
+    CollectPackage().send(devices, action(responder="collect_package"), "because")
+    assert devices.done == [("collect", HOST1, "because")]
+    desk = Desk(devices, snapshot=b'{"id": "7", "alerts": [{"id": "a"}]}', downloads=lambda _: [EMPTY_ZIP])
+    gathered = CollectPackage().gather(action(responder="collect_package", machine_action="an action"), desk)
+    assert isinstance(gathered, Finished)
+    assert devices.done[1:] == [("link", "an action")]
+    assert desk.kept == {
+        "data/package/investigation-package.zip": EMPTY_ZIP,
+        "data/incident/incident.json": b'{"id": "7", "alerts": [{"id": "a"}]}',
+        "data/incident/alerts.json": b'[{"id":"a"}]',
+    }
+    assert [each.name for each in gathered.artefacts] == list(desk.kept)[-1:] + list(desk.kept)[:-1]
 
 
-@pytest.mark.parametrize("severity", range(5))
-def test_it_is_wanted_for_harm_at_any_severity_and_never_for_what_is_harmless(severity: int) -> None:
-    assert CollectPackage().wants(assessment(severity=severity))
-    assert CollectPackage().wants(assessment(severity=severity, verdict=Verdict.HARMLESS)) == ""
+def test_a_package_that_is_no_zip_is_not_kept() -> None:
+    desk = Desk(Devices(), downloads=lambda _: [b"<html>"])
+    with pytest.raises(Incomplete):
+        CollectPackage().gather(action(responder="collect_package", machine_action="an action"), desk)
+    assert desk.kept == {}
 
 
 @pytest.mark.parametrize("status", ["Succeeded", "Failed", "TimeOut", "Cancelled"])

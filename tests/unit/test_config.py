@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.config import CLOUDS, DEFAULT_RATES, Caps, Protected, Settings, load, parse_rate
+from shared.config import CLOUDS, Caps, Protected, Settings, load
 from shared.errors import SettingsError
+from shared.models.rates import DEFAULT_RATES, parse_rate
 from tests.unit.incidents import JSON
 
 LEAST = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "EVIDENCE_STORAGE": "UseDevelopmentStorage=true"}
@@ -72,7 +73,7 @@ def test_the_rates_have_the_keys_of_the_design() -> None:
         "incidents alerts hunting machines machine_actions isolate collect package_uri live_response"
         " live_response_result live_response_sessions library actions"
     )
-    assert list(DEFAULT_RATES) == promised.split()
+    assert list(DEFAULT_RATES) == [*promised.split(), "virustotal"]
 
 
 def test_an_empty_setting_is_none_at_all() -> None:
@@ -158,7 +159,7 @@ def test_missing_storage_says_what_to_give() -> None:
 
 # Addresses
 
-ADDRESSES = ("DEFENDER_API_URL", "GRAPH_API_URL", "SLACK_WEBHOOK_URL", "TEAMS_WEBHOOK_URL")
+ADDRESSES = ("DEFENDER_API_URL", "GRAPH_API_URL", "SLACK_WEBHOOK_URL", "TEAMS_WEBHOOK_URL", "PAGER_WEBHOOK_URL")
 
 
 @pytest.mark.parametrize("name", ADDRESSES)

@@ -44,6 +44,16 @@ def test_the_readmes_tables_are_as_the_code_has_them(table: str) -> None:
     assert table not in docs.marked(text) or docs.TABLES[table]() in text
 
 
+@pytest.mark.parametrize("page", docs.PAGES, ids=lambda page: page.name)
+def test_every_page_has_a_place_for_each_of_its_tables(page: Path) -> None:
+    assert docs.marked(page.read_text(encoding="utf-8")) == set(docs.PAGES[page])
+
+
+@pytest.mark.parametrize("path", docs.files(), ids=lambda path: path.name)
+def test_what_is_made_from_the_code_is_as_the_code_has_it(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == docs.files()[path]
+
+
 def test_a_table_is_written_between_its_markers_and_nowhere_else() -> None:
     text = "before\n<!-- table: responders -->\nold\n<!-- end -->\nafter <!-- end -->\n"
     once = docs.written(text)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responders._governor import LEASE, PARTITION, SLACK, Governor
-from shared.config import DEFAULT_RATES, Settings, parse_rate
-from shared.errors import Throttled
+from shared.config import Settings
+from shared.errors import Denied, Throttled, Transient
+from shared.models.rates import DEFAULT_RATES, parse_rate
 from tests.fakes.storage import FakeClock, FakeRows
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -347,3 +348,37 @@ def test_some_calls_can_be_left_to_others() -> None:
     urgent = [governor.lease("incidents", 1).granted for _ in range(10)]
     assert sum(patient) == 6
     assert sum(urgent) == 4
+
+
+# To look at
+
+
+def test_how_a_budget_stands_is_told_and_nothing_is_leased() -> None:
+    one, clock = alone(isolate="5/min,9/h")
+    assert one.standing("isolate").windows == ((5, 5, 60), (9, 9, 3600))
+    one.lease("isolate", 3)
+    for _ in range(2):
+        assert one.standing("isolate").windows == ((2, 5, 60), (6, 9, 3600))
+    clock.advance(60 + SLACK)
+    assert one.standing("isolate").windows == ((5, 5, 60), (6, 9, 3600))
+    until = one.refused("isolate", 20)
+    assert one.standing("isolate").blocked == until
+    clock.advance(21)
+    assert one.standing("isolate").blocked is None
+
+
+# Storage
+
+
+@pytest.mark.parametrize("call", ["rows.get", "rows.commit"])
+def test_what_storage_refuses_is_no_refusal_of_the_service(call: str) -> None:
+    """Else an action would be given up, or a device pass for unreadable, since a role of ours was being renewed."""
+
+    def refuse(made: str) -> None:
+        if made == call:
+            raise Denied("the storage answered 403", status=403, code="AuthorizationPermissionMismatch")
+
+    one = governor(FakeRows(before=refuse), FakeClock(START))
+    for ask in (lambda: one.spend("machines"), lambda: one.refused("machines", 5.0)):
+        with pytest.raises(Transient):
+            ask()

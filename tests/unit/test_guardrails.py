@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responders._guardrails import Counts, Go, Ruling, Stop, Wait, rule, rule_caps, sensitive_role
+from responders._guardrails import Counts, Go, Ordered, Ruling, Stop, Wait, rule, rule_caps, sensitive_role
 from shared.config import Caps, Protected
 from shared.models.action import Action, Spent
+from shared.models.asked import Released
 from shared.models.device import Machine
 from tests.unit.incidents import ANY_TEXT, HOST1, NOW, action, machine
 
@@ -64,6 +65,13 @@ def test_a_protected_device_is_refused(protected: Protected) -> None:
     assert ruling.todo
 
 
+def test_a_device_is_protected_by_its_id_in_entra_too() -> None:
+    """People look it up there as often, and nothing would say that it is of no use here."""
+    facts = machine(aadDeviceId="80fe8ff8-2624-418e-9591-41f0491218f9")
+    listed = Protected(ids=("80FE8FF8-2624-418e-9591-41f0491218f9",))
+    assert isinstance(ruled(action(facts=facts), protected=listed), Stop)
+
+
 @pytest.mark.parametrize(
     "protected",
     [
@@ -102,6 +110,14 @@ def test_where_the_device_cannot_be_read_the_tags_of_its_evidence_protect_it() -
     assert isinstance(ruled(unread, protected=Protected(tags=("crown jewels",))), Stop)
 
 
+def test_a_device_whose_name_nobody_told_may_be_the_protected_one() -> None:
+    listed = Protected(names=("dc01.contoso.com",))
+    nameless = action(facts=None, device_name=HOST1[:8], approved=True)
+    assert isinstance(ruled(nameless, protected=listed), Wait)
+    assert ruled(nameless, protected=Protected(ids=("another",))) == Go()
+    assert ruled(nameless.model_copy(update={"device_name": "host1"}), protected=listed) == Go()
+
+
 # Observe, and what does not contain
 
 
@@ -112,7 +128,7 @@ def test_while_observing_nothing_is_sent(contains: bool, approved: bool) -> None
 
 
 def test_what_takes_nothing_from_its_user_meets_only_the_kill_switch() -> None:
-    worst = action(facts=None, doubt="resolved", newest_alert=None)
+    worst = action(facts=None, newest_alert=None)
     assert ruled(worst, contains=False, protected=Protected(ids=(HOST1,))) == Go()
 
 
@@ -279,6 +295,70 @@ def test_an_approval_passes_neither_protection_nor_the_kill_switch(members: dict
     assert isinstance(ruled(approved, respond=False), Wait)
 
 
+# What people ordered
+
+HOLD = Ordered(held="by Ann since noon: maintenance")
+FREED = Released(device=HOST1, since=NOW, by="Ann", action="action:7:x:release:001")
+
+
+@pytest.mark.parametrize("approved", [False, True])
+@pytest.mark.parametrize("contains", [False, True])
+def test_while_held_nothing_is_sent_and_the_words_say_whose_hold_it_is(contains: bool, approved: bool) -> None:
+    ruling = ruled(action(approved=approved), people=HOLD, contains=contains)
+    assert isinstance(ruling, Wait)
+    assert ruling.held
+    assert ruling.detail == "everything is held by Ann since noon: maintenance"
+    assert "bulkhead resume" in ruling.todo
+
+
+def test_the_words_say_which_of_both_switches_it_was() -> None:
+    ruling = ruled(action(), people=HOLD, respond=False)
+    assert isinstance(ruling, Wait)
+    assert not ruling.held
+    assert "RESPONSE_MODE" in ruling.detail
+
+
+@pytest.mark.parametrize("respond", [False, True])
+def test_what_gives_back_passes_every_rail_where_a_person_orders_it_and_only_then(respond: bool) -> None:
+    people = replace(HOLD, gives_back=True, released=FREED)
+    freed = action(responder="release", facts=None, newest_alert=None)
+    settings = {"respond": respond, "people": people, "contains": False, "protected": Protected(ids=(HOST1,))}
+    assert ruled(freed.model_copy(update={"approved": True}), **settings) == Go()
+    assert isinstance(ruled(freed, **settings), Wait)
+
+
+def test_a_device_that_a_person_freed_stays_free_without_news() -> None:
+    ruling = ruled(action(), people=Ordered(released=FREED))
+    assert isinstance(ruling, Stop)
+    assert ruling.detail == "released by order of Ann, and no alert was created since"
+    assert f"bulkhead isolate {HOST1}" in ruling.todo
+    later = NOW + timedelta(minutes=1)
+    assert ruled(action(device_alert=later), people=Ordered(released=FREED)) == Go()
+    wanted = action(approved=True, approved_at=later, facts=None)
+    assert ruled(wanted, people=Ordered(released=FREED)) == Go()
+    assert isinstance(ruled(wanted.model_copy(update={"approved_at": NOW}), people=Ordered(released=FREED)), Stop)
+
+
+@pytest.mark.parametrize("protected", [Protected(tags=("Crown",)), Protected(groups=("A-Team",))])
+def test_where_tags_protect_an_approved_device_that_cannot_be_read_waits(protected: Protected) -> None:
+    """Nobody can tell whether it has one; but it may be read yet."""
+    ruling = ruled(action(approved=True, facts=None), protected=protected)
+    assert isinstance(ruling, Wait)
+    assert "whether it is protected" in ruling.detail
+    assert ruled(action(approved=True, facts=None), protected=protected, later=True) == Go()
+    assert ruled(action(approved=True), protected=protected) == Go()
+
+
+def test_what_waits_names_the_command_that_lets_it_go_on() -> None:
+    for members in WEIGHED:
+        ruling = ruled(action(**members))
+        assert isinstance(ruling, Wait)
+        assert ruling.todo.endswith("bulkhead approve 2972395 host1")
+    capped = rule_caps(replace(NONE_YET, incident=5), ROOMY, NOW, "2972395")
+    assert isinstance(capped, Wait)
+    assert capped.todo.endswith("bulkhead approve 2972395")
+
+
 # Whatever is known of the device
 
 
@@ -323,6 +403,7 @@ def test_what_may_be_sent_is_neither_protected_nor_unweighed(what: Action, prote
     assert not {each.lower() for each in called} & {each.lower() for each in protected.names}
     assert not (facts and set(facts.tags) & {each.lower() for each in protected.tags})
     assert not (facts and facts.group in {each.lower() for each in protected.groups})
+    assert facts or not (protected.tags or protected.groups)
     if not what.approved:
         assert facts
         assert not {"dc01"} & called

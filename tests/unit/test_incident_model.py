@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.models.device import Machine, MachineAction
-from shared.models.incident import Alert, Evidence, Incident, version_of
-from shared.models.lenient import instant
+from shared.models.incident import Alert, Evidence, FileDetails, Incident, version_of
+from shared.models.lenient import instant, text, token
 from tests.unit.incidents import ANY_TEXT, INCIDENTS, JSON, NEW_WORD, NOW, Raw, alert, device, file, incident, process
 
 EVIDENCE_MEMBERS = (
@@ -31,6 +31,7 @@ ACTION_MEMBERS = (
     *("id", "type", "kind", "status", "machineId", "requestorComment", "requestor", "creationDateTimeUtc", "error"),
     *("lastUpdateDateTimeUtc", "lastUpdateTimeUtc", "errorHResult", "cancellationRequestor", "cancellationComment"),
 )
+SEPARATORS = frozenset("\x1c\x1d\x1e\x1f")
 
 
 def any_of(members: tuple[str, ...], **parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Raw]:
@@ -50,6 +51,24 @@ ANY_INCIDENT = any_of(INCIDENT_MEMBERS, alerts=st.lists(ANY_ALERT | JSON, max_si
 def test_an_incident_of_any_content_is_read_and_can_be_kept(raw: Raw) -> None:
     """Kept as well: half a surrogate pair can be read, and then be neither written nor sent."""
     Incident.model_validate(raw).model_dump_json()
+
+
+@given(ANY_TEXT | JSON)
+def test_the_short_way_for_clean_texts_says_what_the_long_one_says(value: object) -> None:
+    """A clean string is read without a call into Python, which strips four more control characters, too."""
+    read = Evidence.model_validate({"verdict": value, "hostName": value})
+    assert read.host_name == text(value)
+    if not isinstance(value, str) or not SEPARATORS.intersection(value):
+        assert read.verdict == token(value)
+
+
+@given(st.lists(ANY_EVIDENCE | JSON, max_size=4) | JSON, ANY_EVIDENCE | JSON)
+def test_what_is_no_object_is_left_out_wherever_it_stands(evidence: object, details: object) -> None:
+    read = Alert.model_validate({"evidence": evidence}).evidence
+    objects = [item for item in evidence if isinstance(item, dict)] if isinstance(evidence, list) else []
+    assert read == tuple(map(Evidence.model_validate, objects))
+    inner = Evidence.model_validate({"fileDetails": details}).file
+    assert inner == FileDetails.model_validate(details if isinstance(details, dict) else {})
 
 
 @given(any_of(MACHINE_MEMBERS))

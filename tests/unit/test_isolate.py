@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responders._interface import Clear, Done, Lane, Later, Others, Ours, Refuse, Standing
+from responders._interface import BY_ORDER, Clear, Done, Lane, Later, Others, Ours, Refuse, Standing
 from responders.isolate import Isolate
-from shared.clients.interface import ActionQuery
-from shared.errors import NotFound
 from shared.models.action import Action
-from shared.models.device import Machine, MachineAction
-from shared.models.plan import Verdict
-from tests.unit.incidents import HOST1, MARKER, NEW_WORD, NOW, action, assessment, graph_time, machine_action
+from shared.models.device import MachineAction
+from shared.models.frozen import Params
+from tests.unit.desks import Desk, NoDevices
+from tests.unit.incidents import HOST1, MARKER, NEW_WORD, NOW, action, graph_time, machine_action
 
 HOUR = timedelta(hours=1)
 OWN = f"{MARKER}{action().id}/"
@@ -29,36 +28,12 @@ def at(moment: datetime) -> dict[str, object]:
     return {"creationDateTimeUtc": graph_time(moment), "lastUpdateDateTimeUtc": graph_time(moment)}
 
 
-class Devices:
+class Devices(NoDevices):
     """Writes down what it is asked to do; everything else is a mistake."""
 
-    def __init__(self) -> None:
-        self.done: list[tuple[str, str, str]] = []
-
-    def isolate(self, device: str, comment: str) -> MachineAction:
-        self.done.append(("isolate", device, comment))
+    def isolate(self, device: str, comment: str, *, selective: bool = False) -> MachineAction:
+        self.done.append(("isolate", device, comment, *(["selective"] if selective else [])))
         return machine_action(requestorComment=comment)
-
-    def release(self, device: str, comment: str) -> MachineAction:
-        raise AssertionError((device, comment))
-
-    def collect_package(self, device: str, comment: str) -> MachineAction:
-        raise AssertionError((device, comment))
-
-    def package_link(self, action: str) -> str:
-        raise NotFound(action, status=404)
-
-    def machine(self, device: str) -> Machine:
-        raise NotFound(device, status=404)
-
-    def onboarded(self, skip: int = 0) -> int:
-        raise AssertionError(skip)
-
-    def actions(self, query: ActionQuery, skip: int = 0) -> list[MachineAction]:
-        raise AssertionError((query, skip))
-
-    def action(self, action: str) -> MachineAction:
-        raise NotFound(action, status=404)
 
 
 # What it is
@@ -70,40 +45,24 @@ def test_it_says_what_it_needs_and_where_it_travels() -> None:
     assert responder.permissions == ("Machine.Isolate", "Machine.Read.All")
     assert (responder.name, responder.lane, responder.api) == ("isolate", Lane.CONTAIN, "isolate")
     assert responder.contains
-    assert responder.fetches is None
+    assert not responder.gathers
 
 
 def test_it_sends_one_call() -> None:
     devices = Devices()
-    Isolate().send(devices, HOST1, "because")
+    Isolate().send(devices, action(), "because")
     assert devices.done == [("isolate", HOST1, "because")]
 
 
-def test_there_is_nothing_to_fetch() -> None:
+def test_a_rule_may_ask_for_selective_isolation() -> None:
+    devices = Devices()
+    Isolate().send(devices, action(params=Params({"type": "selective"})), "because")
+    assert devices.done == [("isolate", HOST1, "because", "selective")]
+
+
+def test_there_is_nothing_to_gather() -> None:
     with pytest.raises(AssertionError):
-        Isolate().link(Devices(), "an action")
-
-
-# When it is wanted
-
-
-@pytest.mark.parametrize("severity", [3, 4])
-def test_it_is_wanted_for_harm_at_medium_or_high(severity: int) -> None:
-    assert Isolate().wants(assessment(severity=severity)) == "severity high, 1 of 1 alerts open"
-
-
-def test_at_unknown_severity_it_is_wanted_and_a_rail_has_a_person_decide() -> None:
-    assert Isolate().wants(assessment(severity=0))
-
-
-@pytest.mark.parametrize("severity", [1, 2])
-def test_it_is_not_wanted_below_medium(severity: int) -> None:
-    assert Isolate().wants(assessment(severity=severity)) == ""
-
-
-@pytest.mark.parametrize("severity", range(5))
-def test_it_is_not_wanted_for_what_is_harmless(severity: int) -> None:
-    assert Isolate().wants(assessment(severity=severity, verdict=Verdict.HARMLESS)) == ""
+        Isolate().gather(action(), Desk())
 
 
 # What is going on already
@@ -186,6 +145,21 @@ def test_an_alert_on_another_device_of_the_incident_does_not() -> None:
 def test_a_release_of_unknown_time_stands() -> None:
     release = machine_action("Unisolate", "Succeeded", creationDateTimeUtc=None)
     assert isinstance(standing(release), Refuse)
+
+
+def test_a_release_by_order_is_a_persons_though_its_marker_is_ours() -> None:
+    release = machine_action("Unisolate", "Succeeded", requestorComment=f"{MARKER}abc/1] {BY_ORDER}")
+    old = action(newest_alert=NOW - HOUR, device_alert=NOW - HOUR)
+    assert isinstance(standing(release, of=old), Refuse)
+    assert standing(release, of=old.model_copy(update={"device_alert": NOW + HOUR})) == Clear()
+
+
+@pytest.mark.parametrize("comment", ["by hand", f"{MARKER}abc/1] {BY_ORDER}"])
+def test_a_person_who_wants_it_isolated_after_the_release_ends_it(comment: str) -> None:
+    release = machine_action("Unisolate", "Succeeded", requestorComment=comment, **at(NOW))
+    old = action(newest_alert=NOW - HOUR, device_alert=NOW - HOUR, approved=True)
+    assert standing(release, of=old.model_copy(update={"approved_at": NOW + HOUR})) == Clear()
+    assert isinstance(standing(release, of=old.model_copy(update={"approved_at": NOW - HOUR})), Refuse)
 
 
 def test_our_own_release_stands_against_nothing() -> None:

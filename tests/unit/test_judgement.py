@@ -9,10 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from responders._judgement import judge
-from responders.collect_package import CollectPackage
-from responders.isolate import Isolate
-from shared.models.incident import Incident
+from shared.models.incident import SEVERITIES, Incident
 from shared.models.plan import Assessment, Verdict
 from tests.unit.incidents import (
     HOST1,
@@ -32,6 +29,8 @@ from tests.unit.incidents import (
     incident,
     process,
 )
+from tests.unit.oracle import judge, wanted
+from tests.unit.policies import DEFAULT
 
 Builder = Callable[..., Raw]
 
@@ -42,7 +41,24 @@ ACTING = {"compromised", "attacker", "source"}
 
 
 def judged(raw: Raw) -> Assessment:
-    return judge(Incident.model_validate(raw))
+    """The built-in judgement, which the shipped policy has to reproduce: of every incident here."""
+    incident = Incident.model_validate(raw)
+    found = judge(incident)
+    same_as(found, DEFAULT.assess(incident, {}, NOW), incident)
+    return found
+
+
+def same_as(found: Assessment, by_policy: Assessment, incident: Incident) -> None:
+    """The verdict, the reasons, the devices and what is wanted of them. Of an unknown status the policy has a doubt."""
+    same = ("verdict", "reasons", "severity", "newest_alert", "not_actionable")
+    assert [getattr(by_policy, name) for name in same] == [getattr(found, name) for name in same]
+    assert tuple(each.model_copy(update={"wants": ()}) for each in by_policy.devices) == found.devices
+    harmful, untold = found.verdict is Verdict.HARMFUL, incident.status in {"", "unknownfuturevalue"}
+    assert bool(by_policy.doubt) == bool(found.doubt or (harmful and untold))
+    assert found.doubt in by_policy.doubt
+    asked = [[want.responder for want in each.wants] for each in by_policy.devices]
+    assert all([name for name in each if name != "scan"] == wanted(found) for each in asked)
+    assert found.severity < SEVERITIES["medium"] or all("scan" not in each for each in asked)
 
 
 def harmless(raw: Raw) -> bool:
@@ -268,8 +284,8 @@ def test_a_benign_alert_adds_no_severity() -> None:
 def test_what_may_do_harm_isolates_at_medium_or_high_and_is_collected_at_all(severity: str, *, isolates: bool) -> None:
     found = judged(incident(alert(device(), severity=severity), alert(severity=None), severity="informational"))
     assert found.verdict is Verdict.HARMFUL
-    assert bool(Isolate().wants(found)) == isolates
-    assert CollectPackage().wants(found)
+    assert ("isolate" in wanted(found)) == isolates
+    assert "collect_package" in wanted(found)
 
 
 # The devices concerned

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from responders._afterwards import PATIENCE
 from responders._notices import (
     CONTAINED,
     EVIDENCE,
@@ -15,13 +16,16 @@ from responders._notices import (
     STARTED,
     UNSURE,
     Message,
+    Telling,
     chapter_of,
     compose,
     digest_of,
     due_kind,
 )
-from shared.models.action import Action, Artefact, IncidentState, Notice, State
+from shared.models.action import Action, Artefact, State
+from shared.models.device import Machine
 from shared.models.plan import Verdict
+from shared.models.progress import IncidentState, Notice
 from tests.unit.incidents import HOST1, HOST2, HOST3, NOW, action, state
 
 SETTLED = [each for each in State if each.settled]
@@ -40,6 +44,10 @@ def isolation(stands: State, device: str = HOST1, **members: object) -> Action:
 
 def collection(stands: State, device: str = HOST1, **members: object) -> Action:
     return isolation(stands, device, **({"responder": "collect_package"} | members))
+
+
+def hunt(stands: State, device: str = HOST1, **members: object) -> Action:
+    return isolation(stands, device, **({"responder": "hunt"} | members))
 
 
 def told(kind: str, actions: Sequence[Action] = (), chapter: int = 1, since: datetime = NOW) -> Notice:
@@ -134,6 +142,56 @@ def test_there_is_no_summary_while_anything_goes_on(stands: State) -> None:
     assert due(actions, [told(STARTED), told(CONTAINED)], NOW + timedelta(days=3)) == ""
 
 
+# What nobody waits for long
+
+
+@pytest.mark.parametrize("stands", [each for each in UNSETTLED if each is not State.OBSERVED])
+def test_the_summary_waits_for_a_hunt_for_a_few_minutes_only(stands: State) -> None:
+    actions = [isolation(State.SUCCEEDED), collection(State.SUCCEEDED), hunt(stands)]
+    before = [told(STARTED), told(CONTAINED)]
+    assert due(actions, before, NOW + PATIENCE - timedelta(milliseconds=1)) == ""
+    assert due(actions, before, NOW + PATIENCE) == FINAL
+    assert due([*actions, collection(State.ACCEPTED, HOST2)], before, NOW + timedelta(days=3)) == ""
+
+
+def test_a_hunt_that_is_ordered_later_has_its_few_minutes_too() -> None:
+    old = NOW - timedelta(days=1)
+    actions = [isolation(State.SUCCEEDED, since=old, created=old), hunt(State.FETCHING)]
+    assert due(actions, [told(STARTED), told(CONTAINED)], NOW + PATIENCE - timedelta(milliseconds=1)) == ""
+
+
+@pytest.mark.parametrize("ended", [State.SUCCEEDED, State.FAILED, State.UNAVAILABLE])
+def test_a_hunt_that_ends_after_the_summary_is_no_news(ended: State) -> None:
+    others = [isolation(State.SUCCEEDED), collection(State.SUCCEEDED)]
+    summary = told(FINAL, [*others, hunt(State.FETCHING)])
+    later = NOW + timedelta(hours=1)
+    assert due([*others, hunt(ended, finished_at=later)], [told(STARTED), summary], later) == ""
+    assert due([*others, hunt(ended), hunt(ended, HOST2)], [told(STARTED), summary], later) == FINAL
+
+
+def test_a_hunt_that_waits_for_a_person_is_news_once_it_was_approved() -> None:
+    summary = told(FINAL, [isolation(State.SUCCEEDED), hunt(State.WAITING)])
+    assert due([isolation(State.SUCCEEDED), hunt(State.SUCCEEDED)], [told(STARTED), summary]) == FINAL
+
+
+def test_the_summary_says_that_hunting_goes_on_and_leaves_its_files_to_the_report() -> None:
+    kept = tuple(Artefact(name=f"r/data/hunting/{each}.jsonl", size=1, sha256="ab" * 32) for each in range(12))
+    text = said(FINAL, isolation(State.SUCCEEDED), hunt(State.FETCHING, artefacts=kept))
+    assert "Hunt, host1 (73e7e2de): is under way" in text
+    assert "Report: hunting still goes on" in text
+    assert "12 files of answers" in text
+    assert ".jsonl" not in text
+    assert "goes on" not in said(FINAL, isolation(State.SUCCEEDED), hunt(State.SUCCEEDED))
+
+
+def test_hunts_come_after_what_was_done_to_devices() -> None:
+    hosts = [f"{each:040x}" for each in range(12)]
+    text = said(
+        FINAL, *(hunt(State.SUCCEEDED, each) for each in hosts), *(isolation(State.SUCCEEDED, each) for each in hosts)
+    )
+    assert text.count("Isolate, ") == len(hosts)
+
+
 def test_what_a_person_set_going_again_after_the_summary_is_a_chapter_of_its_own() -> None:
     waiting = [isolation(State.WAITING), collection(State.SUCCEEDED)]
     before = [told(STARTED), told(FINAL, waiting)]
@@ -161,6 +219,13 @@ def test_what_was_contained_in_an_earlier_chapter_is_not_told_again() -> None:
 def test_an_incident_that_became_harmless_tells_what_was_taken_back() -> None:
     actions = [isolation(State.WITHDRAWN, detail="the incident is now held for harmless")]
     assert due(actions, [told(STARTED)], of=state(verdict=str(Verdict.HARMLESS))) == FINAL
+
+
+def test_what_began_has_an_end_even_where_nothing_but_a_tag_was_done_and_it_turned_out_harmless() -> None:
+    harmless, tag = state(verdict=str(Verdict.HARMLESS)), isolation(State.SUCCEEDED, device="", responder="tag")
+    assert due([tag], of=harmless) == ""
+    assert due([tag], [told(STARTED)], of=harmless) == FINAL
+    assert due([tag], [told(STARTED), told(FINAL, [tag])], of=harmless) == ""
 
 
 def test_a_chapter_ends_with_a_summary_in_however_many_channels() -> None:
@@ -198,6 +263,30 @@ def said(kind: str, *actions: Action, of: IncidentState | None = None) -> str:
     return "\n".join(lines_of(compose(kind, of or state(), actions, contains)))
 
 
+WAY_BACK, HYPER_V, IPTABLES, SCRIPT = "proxy or a full-tunnel VPN", "Hyper-V", "iptables", "force-release script"
+
+
+@pytest.mark.parametrize(
+    ("system", "traps"),
+    [
+        ("Windows11", {WAY_BACK, HYPER_V, SCRIPT}),
+        ("WindowsServer2022", {WAY_BACK, HYPER_V, SCRIPT}),
+        ("Ubuntu", {WAY_BACK, IPTABLES}),
+        ("RedHatEnterpriseLinux", {WAY_BACK, IPTABLES}),
+        ("macOS", {WAY_BACK}),
+        ("", {WAY_BACK, HYPER_V, SCRIPT, IPTABLES}),
+    ],
+)
+def test_a_full_isolation_comes_with_what_to_mind_on_that_system(system: str, traps: set[str]) -> None:
+    text = said(FINAL, isolation(State.SUCCEEDED, facts=Machine(os_platform=system)))
+    assert {each for each in (WAY_BACK, HYPER_V, IPTABLES, SCRIPT) if each in text} == traps
+
+
+def test_whose_system_nobody_said_may_have_any_trap() -> None:
+    text = said(FINAL, isolation(State.SUCCEEDED, facts=None))
+    assert all(each in text for each in (WAY_BACK, HYPER_V, IPTABLES, SCRIPT))
+
+
 def test_the_start_says_what_was_judged_and_why_and_what_is_being_done() -> None:
     text = said(STARTED, isolation(State.ACCEPTED), collection(State.PLANNED))
     assert "Verdict: may do harm" in text
@@ -231,6 +320,21 @@ def test_the_time_to_contain_counts_from_when_the_tenant_showed_the_incident() -
     assert "Time to contain: 42 s since the tenant showed the incident" in said(FINAL, one)
     early = isolation(State.SUCCEEDED, finished_at=NOW - timedelta(seconds=1))
     assert "Time to contain: 0 s" in said(FINAL, early)
+
+
+def test_how_to_undo_is_a_command_for_every_device() -> None:
+    text = said(FINAL, isolation(State.SUCCEEDED), isolation(State.SUCCEEDED, HOST2))
+    assert f"To undo: bulkhead release {HOST1}\nTo undo: bulkhead release {HOST2}" in text
+
+
+@pytest.mark.parametrize("how", [State.SUCCEEDED, State.ELSEWHERE, State.FAILED])
+@pytest.mark.parametrize("minutes", [-1, 1])
+def test_what_was_released_since_is_not_offered_to_be_undone(how: State, minutes: int) -> None:
+    """One that was isolated again after its release is."""
+    freed = isolation(how, responder="release", finished_at=NOW + timedelta(minutes=minutes))
+    text = said(FINAL, isolation(State.SUCCEEDED), freed)
+    assert ("To undo" in text) == (minutes < 0 or how is State.FAILED)
+    assert "Time to contain" in text
 
 
 @pytest.mark.parametrize("stands", [each for each in State if each is not State.SUCCEEDED])
@@ -344,5 +448,5 @@ def test_full_detail_adds_names_and_reasons_and_minimal_does_not() -> None:
     """Neither knows accounts or command lines: the product does not keep them with an action."""
     told = action(device_name="ws01.contoso.com", reason="role compromised; severity high")
     for full in (True, False):
-        lines = compose("final", state(), [told], lambda _: True, full=full).lines
+        lines = compose("final", state(), [told], lambda _: True, telling=Telling(full=full)).lines
         assert any("ws01.contoso.com: role compromised" in line.text for line in lines) == full

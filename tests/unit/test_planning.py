@@ -10,16 +10,20 @@ from hypothesis import strategies as st
 
 from responders._guardrails import Counts
 from responders._interface import Responder
-from responders._planning import ASK, Draft, Facts, decide, lost_reason
+from responders._news import Facts, Stock
+from responders._planning import ASK, Draft, decide, lost_reason
 from responders.collect_package import CollectPackage
+from responders.hunt import Hunt
 from responders.isolate import Isolate
 from shared.config import Caps, Protected, Settings
-from shared.models.action import Action, IncidentState, Slot, Spent, State
+from shared.models.action import Action, Slot, Spent, State, goal_of
 from shared.models.device import Machine
-from shared.models.plan import Affected, Assessment, Verdict
+from shared.models.frozen import Params
+from shared.models.plan import Affected, Assessment, Verdict, Want
+from shared.models.progress import IncidentState
 from tests.unit.incidents import HOST1, HOST2, NOW, action, affected, assessment, machine, state
 
-RESPONDERS: tuple[Responder, ...] = (Isolate(), CollectPackage())
+RESPONDERS: tuple[Responder, ...] = (Isolate(), CollectPackage(), Hunt())
 LATER = NOW + timedelta(hours=1)
 READS = 32
 NOTHING_SENT = Counts(incident=0, sent=(), held=0, fleet=1000)
@@ -46,8 +50,9 @@ class World:
     counts: Counts = NOTHING_SENT
     now: datetime = NOW
 
-    def facts(self, machines: Mapping[str, Machine | None], unknown: frozenset[str]) -> Facts:
-        return Facts(self.now, machines, unknown, frozenset(), self.existing, self.slots, self.counts)
+    def facts(self, machines: Mapping[str, Machine | None], unknown: Mapping[str, str]) -> Facts:
+        stocks = {"isolate": Stock(self.counts, self.slots)}
+        return Facts(self.now, machines, unknown, frozenset(), self.existing, stocks)
 
 
 def planned(
@@ -58,7 +63,7 @@ def planned(
     unknown: set[str] = set()
     read: list[str] = []
     while True:
-        facts = world.facts(machines, frozenset(unknown))
+        facts = world.facts(machines, dict.fromkeys(unknown, ""))
         draft = decide(of or state(assessed="", assessed_at=None), judged, facts, RESPONDERS, how or settings())
         if not draft.unread or len(read) >= READS:
             return draft, read
@@ -98,7 +103,7 @@ def test_an_action_carries_what_the_rails_need_when_it_is_sent() -> None:
     assert (isolate.severity, isolate.newest_alert, isolate.device_alert) == (3, NOW, LATER)
     assert (isolate.hints, isolate.doubt, isolate.facts) == (("Tier0",), "a doubt", machine())
     assert collect.doubt == ""
-    assert isolate.reason == "role compromised; severity high, 1 of 1 alerts open"
+    assert isolate.reason == "role compromised; rule test: severity high, 1 of 1 alerts open"
 
 
 def test_low_severity_is_collected_only() -> None:
@@ -150,7 +155,7 @@ def test_what_a_rail_holds_back_waits_for_a_person_and_says_why(world: World) ->
     assert isolate.state is State.WAITING
     assert isolate.detail
     assert isolate.todo
-    assert isolate.due is None
+    assert isolate.due == isolate.approve_by == world.now + settings().APPROVAL_EXPIRES
     assert collect.state is State.PLANNED
 
 
@@ -295,6 +300,8 @@ WATCHED = {"observed": (HOST1,), "observed_severity": 3, "observed_alert": NOW}
 def test_a_device_that_was_observed_waits_for_something_new() -> None:
     """Else switching to respond would fire a backlog."""
     assert actions(World(), assessment(affected(), severity=3), state(**WATCHED)) == []
+    spelt_otherwise = WATCHED | {"observed": (HOST1.upper(),)}
+    assert actions(World(), assessment(affected(), severity=3), state(**spelt_otherwise)) == []
 
 
 @pytest.mark.parametrize(("severity", "alert"), [(4, NOW), (3, LATER)])
@@ -336,6 +343,7 @@ def test_an_approved_action_stands_whatever_is_judged_since() -> None:
 
 def test_an_action_that_is_still_called_for_stands() -> None:
     assert lost_reason(action(), state(), Isolate()) == ""
+    assert lost_reason(action(), state(affected=(HOST1.upper(),)), Isolate()) == "", "the same device, spelt otherwise"
     assert lost_reason(action(responder="collect_package"), state(contain=False), CollectPackage()) == ""
 
 
@@ -471,3 +479,62 @@ def test_rounds_open_one_at_a_time_and_only_for_news(life: list[tuple[int, int] 
                 never_sent = last.state is State.WITHDRAWN and not last.attempt
                 assert never_sent or severity > last.severity or (last.device_alert and alert > last.device_alert)
             rows[new.key] = new
+
+
+# Several goals of one responder
+
+
+def several(*scripts: str) -> Assessment:
+    wants = tuple(
+        Want(responder="collect_package", rule="r", goal=goal_of(each), params=Params({"script": each}))
+        for each in scripts
+    )
+    return assessment().model_copy(update={"devices": (affected(wants=wants),)})
+
+
+def test_each_goal_of_a_responder_is_a_round_of_its_own() -> None:
+    found = actions(World(), several("a.sh", "b.sh"))
+    assert [(each.params["script"], each.round) for each in found] == [("a.sh", 1), ("b.sh", 1)]
+    assert len({each.key for each in found}) == 2
+
+
+def test_a_goal_that_is_under_way_holds_up_no_other() -> None:
+    first = actions(World(), several("a.sh"))
+    found = actions(World(existing=first), several("a.sh", "b.sh"))
+    assert [each.params["script"] for each in found] == ["b.sh"]
+
+
+# What is asked once for an incident
+
+
+ABROAD = Want(responder="hunt", rule="test", goal="e15e0000", params=Params({"query": "elsewhere"}))
+
+
+def abroad(world: World, *devices: Affected, of: IncidentState | None = None, **members: object) -> list[Action]:
+    """The actions that are about the incident itself."""
+    judged = assessment(*devices, wants=(ABROAD,), **members)
+    return [each for each in actions(world, judged, of) if not each.device]
+
+
+def test_what_is_asked_about_the_incident_is_planned_once_for_a_hundred_devices() -> None:
+    devices = [affected(f"{each:040x}") for each in range(100)]
+    known = {each.id: machine(id=each.id) for each in devices}
+    [hunt] = abroad(World(known), *devices)
+    assert (hunt.responder, hunt.params["query"], hunt.round, hunt.state) == ("hunt", "elsewhere", 1, State.PLANNED)
+
+
+def test_it_is_asked_again_once_it_is_over_and_something_is_new() -> None:
+    [first] = abroad(World(), affected())
+    assert abroad(World(existing=[first]), affected(), newest_alert=LATER) == []
+    over = first.to(State.SUCCEEDED, NOW)
+    assert abroad(World(existing=[over]), affected()) == []
+    [second] = abroad(World(existing=[over]), affected(), newest_alert=LATER)
+    assert (second.round, second.device_alert) == (2, LATER)
+    [third] = abroad(World(existing=[over]), affected(), severity=over.severity + 1)
+    assert third.round == 2
+
+
+def test_what_was_observed_is_no_backlog_for_it() -> None:
+    seen = state(observed=(HOST1,), observed_severity=4, observed_alert=NOW, assessed="", assessed_at=None)
+    assert abroad(World(), affected(), of=seen) == []
+    assert abroad(World(), affected(), of=seen, newest_alert=LATER)

@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responders._guardrails import Counts
-from responders._judgement import judge
+from responders._inert import inert
+from responders._news import Facts, Stock
 from responders._notices import ALARM, CONTAINED, EVIDENCE, FINAL, STARTED, UNSURE, Line, Message, compose
-from responders._planning import Facts, decide
-from responders._rendering import RENDERERS, comment, heading, inert, slack, teams
+from responders._planning import decide
+from responders._rendering import RENDERERS, comment, heading, slack, teams
 from responders.isolate import Isolate
 from shared.config import Settings
 from shared.models.action import Action, State
 from shared.models.incident import Incident
 from tests.unit.incidents import HOST1, NOW, alert, device, file, incident, machine, process, state
+from tests.unit.policies import DEFAULT
 
 TEAMS_BYTES = 21_000
 LINK = ("Open the incident in Defender", "https://security.microsoft.com/incidents/2972395?tid=b3&x=1")
@@ -30,8 +32,8 @@ def message(*lines: Line, title: str = "An incident", kind: str = FINAL, **membe
 
 
 def sections(payload: dict[str, Any]) -> list[str]:
-    """Slack's texts but for the header and our own links."""
-    return [block["text"]["text"] for block in payload["blocks"][1:-1]]
+    """Slack's texts but for the header, our own links and the incident's key."""
+    return [block["text"]["text"] for block in payload["blocks"][1:] if block["type"] == "section"][:-1]
 
 
 def card(payload: dict[str, Any]) -> list[str]:
@@ -93,7 +95,7 @@ def test_what_would_format_is_taken_apart(mark: str) -> None:
 def test_a_devices_name_in_a_label_is_foreign_too() -> None:
     """Whoever owns a device chooses its name."""
     payload = message(Line("Isolate, <!here>\nVerdict\u202e (73e7e2de)", "is done"))
-    assert "&lt;!here&gt; Verdict&lt;U+202E&gt; (73e7e2de): is done" in sections(slack(payload))[0]
+    assert "&lt;!here&gt; Verdict&lt;U+202E&gt; (73e7e2de)*: is done" in sections(slack(payload))[0]
     assert "\n" not in card(teams(payload))[2]
     assert "\u202e" not in comment(payload, "[m]")
 
@@ -242,9 +244,9 @@ def test_neither_accounts_nor_command_lines_reach_a_chat(kind: str) -> None:
         assignedTo=secret,
         comments=[{"comment": secret, "createdByDisplayName": secret}],
     )
-    judged = judge(Incident.model_validate(raw))
+    judged = DEFAULT.assess(Incident.model_validate(raw), {HOST1: machine()}, NOW)
     nothing = Counts(incident=0, sent=(), held=0, fleet=100)
-    facts = Facts(NOW, {HOST1: machine()}, frozenset(), frozenset(), (), {}, nothing)
+    facts = Facts(NOW, {HOST1: machine()}, {}, frozenset(), (), {"isolate": Stock(nothing)})
     plan = decide(state(), judged, facts, [Isolate()], Settings.model_validate({"DEPLOYMENT": "test"})).plan
     told = compose(kind, state(reasons=judged.reasons), plan.actions, lambda _: True)
     assert [each.state for each in plan.actions] == [State.PLANNED]

@@ -7,10 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responders._interface import Responder
+from responders._refusal import Service
+from responders._refusals import TABLE
 from responders._settling import (
     ATTEMPTS,
+    AWAY_AFTER,
     LOOK_OLD,
     LOOK_YOUNG,
+    STUCK,
+    TOKEN_ATTEMPTS,
+    TOKEN_WAIT,
     TRIES,
     YOUNG,
     accepted,
@@ -29,6 +35,7 @@ from tests.unit.incidents import NEW_WORD, NOW, action, machine_action
 
 VISIBILITY = timedelta(seconds=120)
 LATER = NOW + timedelta(minutes=5)
+GONE = TABLE[Service.DEFENDER, "action-gone"]
 
 
 def under_way(**members: object) -> Action:
@@ -58,7 +65,7 @@ def test_somebody_elses_action_is_followed_by_name() -> None:
 
 def test_a_further_try_is_as_young_as_its_own_acceptance() -> None:
     """Else one that follows a try of three days would be taken for vanished within Defender's 404 window."""
-    again = ended(under_way(), "timed out", NOW + timedelta(days=3))
+    again = ended(under_way(), GONE, NOW + timedelta(days=3))
     taken = accepted(again, machine_action(id="second"), NOW + timedelta(days=3), foreign=False)
     assert taken.accepted_at == NOW + timedelta(days=3)
     assert looked(taken, NOW + timedelta(days=3)).due == NOW + timedelta(days=3) + LOOK_YOUNG
@@ -72,7 +79,25 @@ def test_an_action_goes_on_until_its_state_is_final(status: object) -> None:
     """A state that we do not know is not taken for an end."""
     seen = MachineAction.model_validate({"id": "17", "status": status})
     assert after(seen).state is State.ACCEPTED
-    assert after(seen).model_copy(update={"due": None}) == under_way().model_copy(update={"due": None})
+    assert after(seen).model_copy(update={"due": None, "detail": ""}) == under_way().model_copy(update={"due": None})
+
+
+def test_a_state_that_nobody_knows_is_said() -> None:
+    assert f"'{NEW_WORD.lower()}'" in after(machine_action(status=NEW_WORD)).detail
+    assert not after(machine_action(status="InProgress")).detail
+
+
+@pytest.mark.parametrize("status", ["Pending", "InProgress", NEW_WORD, ""])
+def test_what_defender_brings_to_no_end_is_given_up_aloud(status: str) -> None:
+    """Defender itself tries for three days; whoever waits for a word that never comes would wait in silence."""
+    seen = machine_action(status=status)
+    before = progressed(under_way(), seen, Isolate(), NOW + STUCK - timedelta(seconds=1))
+    assert before.state is State.ACCEPTED
+    over = progressed(before, seen, Isolate(), NOW + STUCK)
+    assert (over.state, over.ended) == (State.FAILED, (under_way().machine_action,))
+    assert f"it says '{status.lower()}'" in over.detail
+    assert "whether it came about after all" in over.todo
+    assert f"bulkhead retry {over.id}" in over.todo
 
 
 def test_a_young_action_is_looked_at_often_and_an_old_one_rarely() -> None:
@@ -83,6 +108,42 @@ def test_a_young_action_is_looked_at_often_and_an_old_one_rarely() -> None:
         assert due
         waits.append(due - now)
     assert waits == [LOOK_YOUNG, LOOK_YOUNG, YOUNG / 10, timedelta(minutes=6), LOOK_OLD, LOOK_OLD]
+
+
+# Away
+
+
+def test_a_device_that_does_not_answer_counts_as_away_and_comes_back() -> None:
+    pending, running = machine_action(status="Pending"), machine_action(status="InProgress")
+    young = progressed(under_way(), pending, Isolate(), NOW + AWAY_AFTER - timedelta(seconds=1))
+    assert not young.away
+    away = progressed(under_way(), pending, Isolate(), NOW + AWAY_AFTER)
+    assert away.away
+    assert "does not answer" in away.detail
+    back = progressed(away, running, Isolate(), NOW + AWAY_AFTER * 2)
+    assert (back.away, back.detail) == (False, "")
+    assert progressed(away, machine_action(status="Succeeded"), Isolate(), LATER).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("reissues", [0, 1, 3])
+def test_an_action_for_a_device_that_stays_away_is_sent_anew_as_often_as_set_and_then_given_up_aloud(
+    reissues: int,
+) -> None:
+    gone, seen = under_way(), machine_action(status="TimeOut")
+    for _ in range(reissues):
+        gone = progressed(gone, seen, Isolate(), LATER, reissues)
+        assert (gone.state, gone.machine_action, gone.away) == (State.PLANNED, "", False)
+        gone = accepted(gone, machine_action(id="next"), LATER, foreign=False)
+    gone = progressed(gone, seen, Isolate(), LATER, reissues)
+    assert gone.state is State.FAILED
+    assert "did not answer" in gone.detail
+    assert gone.todo
+
+
+def test_somebody_elses_action_that_never_reached_the_device_counts_too() -> None:
+    """Else several incidents that follow one another's actions would try for weeks."""
+    gone = progressed(under_way(foreign=True), machine_action(status="TimeOut"), Isolate(), LATER, 0)
+    assert gone.state is State.FAILED
 
 
 # Done
@@ -111,14 +172,19 @@ def test_what_a_person_cancelled_is_never_tried_again() -> None:
     seen = machine_action("Isolate", "Cancelled", cancellationRequestor="boss@contoso.com")
     over = after(seen)
     assert (over.state, over.cancelled) == (State.FAILED, True)
-    assert "boss@contoso.com" in over.detail
+    assert over.detail == "cancelled by boss@contoso.com in Defender"
     assert over.todo
 
 
-@pytest.mark.parametrize(("status", "word"), [("Failed", "failed on the device"), ("TimeOut", "not done in time")])
+def test_the_comment_of_whoever_cancelled_is_told() -> None:
+    seen = machine_action("Isolate", "Cancelled", cancellationRequestor=None, cancellationComment="needed for payroll")
+    assert after(seen).detail == "cancelled by somebody in Defender: needed for payroll"
+
+
+@pytest.mark.parametrize(("status", "word"), [("Failed", "failed on the device"), ("TimeOut", "did not answer")])
 def test_what_failed_is_planned_again_and_its_machine_action_never_adopted_again(status: str, word: str) -> None:
     again = after(machine_action("Isolate", status))
-    assert (again.state, again.tries, again.machine_action) == (State.PLANNED, 1, "")
+    assert (again.state, again.tries + again.timeouts, again.machine_action) == (State.PLANNED, 1, "")
     assert again.ended == ("Isolate-Pending",)
     assert again.due
     assert again.due > LATER
@@ -133,7 +199,17 @@ def test_the_error_of_the_device_is_told_as_people_look_it_up(result: int, shown
     assert shown in after(machine_action("Isolate", "Failed", errorHResult=result)).detail
 
 
-@pytest.mark.parametrize("result", [0, None, "x"])
+def test_what_defender_says_of_a_failure_is_told() -> None:
+    seen = machine_action("Isolate", "Failed", errorHResult=-2147024891, troubleshootInfo="Battery is low")
+    assert after(seen).detail == "failed on the device (error 0x80070005); Defender says: Battery is low"
+
+
+@pytest.mark.parametrize("result", ["-2147024891", "2147942405", "0x80070005"])
+def test_an_error_may_be_written_as_text(result: str) -> None:
+    assert "0x80070005" in after(machine_action("Isolate", "Failed", errorHResult=result)).detail
+
+
+@pytest.mark.parametrize("result", [0, None, "x", "0", "", "1e9", "0x", "9" * 30])
 def test_no_error_is_no_error(result: object) -> None:
     assert "error" not in after(machine_action("Isolate", "Failed", errorHResult=result)).detail
 
@@ -155,7 +231,7 @@ def test_somebody_elses_failure_is_no_try_of_ours() -> None:
 
 
 def test_each_try_waits_longer() -> None:
-    dues = [ended(under_way(tries=tries), "x", NOW).due for tries in range(TRIES - 1)]
+    dues = [ended(under_way(tries=tries), GONE, NOW).due for tries in range(TRIES - 1)]
     assert dues == sorted(dues, key=str)
     assert len(set(dues)) == len(dues)
 
@@ -186,7 +262,10 @@ def test_each_doubt_waits_longer_and_the_last_one_asks_a_person() -> None:
 
 def test_a_long_detail_does_not_grow_the_row() -> None:
     assert len(doubted(action(), "x" * 100_000, NOW, VISIBILITY).detail) <= 400
-    assert len(rejected(action(), Rejected("x" * 100_000, status=400), NOW).detail) <= 400
+    assert len(rejected(action(), Rejected("x" * 100_000, status=400), Isolate(), NOW).detail) <= 400
+    long = {"cancellationRequestor": "x" * 9999, "cancellationComment": "x" * 9999, "troubleshootInfo": "x" * 9999}
+    for status in ("Failed", "TimeOut", "Cancelled"):
+        assert len(after(machine_action("Isolate", status, **long)).detail) <= 400
 
 
 # Refused for good
@@ -197,22 +276,51 @@ def test_a_long_detail_does_not_grow_the_row() -> None:
     [
         (Denied("no", status=403, code="Forbidden"), "app role"),
         (Denied("no", status=403), "app role"),
-        (Denied("no", status=401, code="Unauthorized"), "audience"),
         (Denied("no", status=403, code="DisabledFeature"), "advanced features"),
         (Denied("no", status=403, code="DisallowedOperation"), "remediation level"),
         (Rejected("no", status=400, code="OsPlatformNotSupported"), "on the device itself"),
         (Rejected("no", status=400, code="ClientVersionNotSupported"), "update the Defender sensor"),
         (NotFound("no", status=404, code="ResourceNotFound"), "newer id"),
         (NotFound("no", status=404), "newer id"),
-        (Busy("no", status=400, code="ActiveRequestAlreadyExists"), "Defender portal"),
-        (Rejected("no", status=400, code=NEW_WORD), "Defender portal"),
+        (Busy("no", status=400, code="ActiveRequestAlreadyExists"), f"bulkhead retry {action().id}"),
+        (Rejected("no", status=400, code=NEW_WORD), f"bulkhead retry {action().id}"),
     ],
 )
 def test_a_refusal_is_final_and_says_what_to_do(error: Rejected, advice: str) -> None:
-    over = rejected(action(state=State.SENDING), error, NOW)
-    assert (over.state, over.finished_at) == (State.FAILED, NOW)
+    over = rejected(action(state=State.SENDING), error, Isolate(), NOW)
+    cannot = {"DisabledFeature", "DisallowedOperation", "OsPlatformNotSupported", "ClientVersionNotSupported"}
+    assert over.state is (State.UNAVAILABLE if error.code in cannot else State.FAILED)
+    assert over.finished_at == NOW
     assert "no" in over.detail
     assert advice in over.todo
+
+
+def test_a_missing_role_names_the_roles_that_the_responder_needs() -> None:
+    over = rejected(action(), Denied("no", status=403, code="Forbidden", target="43f4cb08"), CollectPackage(), NOW)
+    assert "Machine.CollectForensics and Machine.Read.All" in over.todo
+    assert "for hours" in over.todo
+    assert "(correlation id 43f4cb08)" in over.detail
+
+
+def test_a_refused_token_is_tried_again_later_and_not_for_ever() -> None:
+    """A 401 had no effect, so the action may be sent again, through listing and rails, with another token."""
+    refused = Denied("no", status=401, code="Unauthorized")
+    waits = []
+    for attempt in range(TOKEN_ATTEMPTS):
+        again = rejected(action(state=State.SENDING, attempt=attempt), refused, Isolate(), NOW)
+        assert again.state is State.PLANNED
+        assert again.due
+        waits.append(again.due - NOW)
+    assert waits[0] == TOKEN_WAIT
+    assert waits == sorted(waits)
+    over = rejected(action(state=State.SENDING, attempt=TOKEN_ATTEMPTS), refused, Isolate(), NOW)
+    assert over.state is State.FAILED
+    assert "audience" in over.todo
+
+
+def test_who_is_to_act_on_a_refusal_hears_of_a_call_that_may_have_worked() -> None:
+    over = rejected(action(doubtful=True), Denied("no", status=403, code="Forbidden"), Isolate(), NOW)
+    assert over.todo.startswith("look first whether an earlier call worked")
 
 
 # Whatever Defender answers

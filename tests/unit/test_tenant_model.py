@@ -11,7 +11,8 @@ import pytest
 
 from local.tenant import samples
 from local.tenant.door import FrontDoor
-from local.tenant.liveresponse import CommandOutcome, Runner, nobody
+from local.tenant.fleet import Machine
+from local.tenant.liveresponse import CommandOutcome, Files, Runner, nobody
 from local.tenant.model import Tenant
 from local.tenant.settings import TenantSettings
 from local.tenant.wire import ApiError, Json, Reply, Request
@@ -236,7 +237,7 @@ def test_without_a_runner_a_session_fails(clock: Clock) -> None:
 
 
 def test_a_runner_gives_results(clock: Clock) -> None:
-    def runner(_: Json, commands: Sequence[Json]) -> list[CommandOutcome]:
+    def runner(_: Machine, commands: Sequence[Json], __: Files) -> list[CommandOutcome]:
         return [CommandOutcome(3, result=b"done") for _ in commands]
 
     tenant = tenant_of(clock, runner, durations=exact(), visibility_seconds=0)

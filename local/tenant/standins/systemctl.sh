@@ -1,0 +1,3 @@
+#!/bin/bash
+# The simulated device's systemctl: it knows no unit.
+exit 4

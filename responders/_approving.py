@@ -1,0 +1,94 @@
+"""What waits for a person: a person lets it go on, or has it never done, or says nothing until it is too late."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from responders._consent import approved, called, declined, what
+from responders._guardrails import Go, Ordered, rule
+from responders._holding import held
+from responders._job import Answer
+from shared.models.action import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from responders._job import Job
+    from responders._ports import Ports
+    from shared.models.action import Action
+    from shared.models.order import Approve, Refuse
+
+
+def approve(job: Job, order: Approve) -> Answer:
+    """Let it go on: it passes the caps and its age, never what protects the device nor the kill switch."""
+    now = job.ports.clock.now()
+
+    def becomes(action: Action) -> Action | str:
+        to = approved(action, order.by, now)
+        return to if isinstance(to, str) else forbidden(job.ports, to, later=True) or to
+
+    return _answered(job, order, "approved", becomes)
+
+
+def refuse(job: Job, order: Refuse) -> Answer:
+    """Have it never done."""
+    now = job.ports.clock.now()
+    return _answered(job, order, "refused", lambda action: declined(action, order.by, order.why, now))
+
+
+def forbidden(ports: Ports, action: Action, *, later: bool = False) -> str:
+    """What forbids an action although a person wants it; empty where nothing does. `later` says that the device's
+    details are still to be read.
+    """
+    settings = ports.tightened
+    hold = "" if ports.gives_back(action) else held(ports)
+    if hold:
+        return f"everything is held {hold}; first: bulkhead resume"
+    if not (settings.respond or ports.gives_back(action)):
+        return "RESPONSE_MODE is observe, so nothing is touched"
+    ruling = rule(
+        action,
+        respond=settings.respond,
+        protected=settings.PROTECTED,
+        now=ports.clock.now(),
+        max_age=settings.MAX_AGE_TO_CONTAIN,
+        contains=ports.contains(action),
+        later=later,
+        people=Ordered(gives_back=ports.gives_back(action)),
+    )
+    return "" if isinstance(ruling, Go) else ruling.detail
+
+
+def _answered(job: Job, order: Approve | Refuse, verb: str, becomes: Callable[[Action], Action | str]) -> Answer:
+    if not job.keys:
+        meant = _meant(job, order)
+        if isinstance(meant, str):
+            return Answer.refused(meant)
+        job.about([action.key for action in meant])
+    done, left = [], []
+    for action in job.actions():
+        why_not = job.change(action.key, becomes)
+        left += [f"{what(action)}: {why_not}"] if why_not else []
+        done += [] if why_not else [what(action)]
+    words = [f"{verb}: {', '.join(done)}"] if done else []
+    words += [f"not {verb}: {'; '.join(left)}"] if left else []
+    return Answer.done("; ".join(words)) if done else Answer.refused("; ".join(words))
+
+
+def _meant(job: Job, order: Approve | Refuse) -> list[Action] | str:
+    """The actions that an order is about, or why there are none."""
+    if order.action:
+        action = job.ports.ledger.action_by_id(order.action)
+        return [action] if action else "no action of ours has this id"
+    waiting = [entry.value for entry in job.ports.ledger.open_actions(order.incident or "")]
+    waiting = [action for action in waiting if action.state is State.WAITING]
+    found = [action for action in waiting if order.responder in {None, action.responder}]
+    found = [action for action in found if order.device is None or called(action, order.device)]
+    if order.device and len({action.target for action in found}) > 1:
+        return "several devices are called so; give the start of the id"
+    if found:
+        return found
+    if not waiting:
+        return f"nothing of incident {order.incident} waits for a person; bulkhead status lists what does"
+    others = dict.fromkeys(f"{action.responder} on {action.label}" for action in waiting)
+    return f"no such action of incident {order.incident} waits; waiting: {', '.join(others)}"

@@ -1,0 +1,1 @@
+"""What hunting and the opened package say, turned into findings that a report can show."""

@@ -1,0 +1,157 @@
+"""What a plan rests on, and whether there is a reason for another round of a goal. Pure.
+
+A round is one goal for (incident, device, responder). A new one opens only when the last is over and something relevant
+is new: severity up, or a newer alert on the device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from responders._guardrails import Go, rule_caps
+from shared.models.action import Spent, State, target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from responders._guardrails import Counts, Ruling
+    from shared.config import Caps
+    from shared.models.action import Action, Slot
+    from shared.models.device import Machine
+    from shared.models.progress import IncidentState
+
+
+class Counted(Protocol):
+    """What of an action bears on the caps; `Action` is one."""
+
+    @property
+    def incident(self) -> str:
+        """Whose it is."""
+
+    @property
+    def target(self) -> str:
+        """The device."""
+
+    @property
+    def goal(self) -> str:
+        """What tells it from other goals on the device."""
+
+    @property
+    def charge(self) -> str:
+        """What it counts as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What is known of one containing responder: what counts against the caps, and the slots of devices."""
+
+    counts: Counts
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+
+    def capped(self, action: Counted, caps: Caps, now: datetime) -> Ruling:
+        """What the caps say. A device that we hold already costs nothing, and neither does a further goal on one."""
+        if action.target in self.slots or (action.goal and self._counts(action)):
+            return Go()
+        return rule_caps(self.counts, caps, now, action.incident)
+
+    def with_one_more(self, action: Counted, now: datetime) -> Stock:
+        """The stock once an action is counted."""
+        if self._counts(action):
+            return self
+        sent = (*self.counts.sent, Spent(id=action.charge, at=now))
+        more = replace(self.counts, incident=self.counts.incident + 1, held=self.counts.held + 1, sent=sent)
+        return replace(self, counts=more)
+
+    def _counts(self, action: Counted) -> bool:
+        return any(spent.id == action.charge for spent in self.counts.sent)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a plan rests on. `machines` are the devices asked about: None where Defender's answer could not be had;
+    `unknown` are devices that Defender does not know, with what is known of their whereabouts; the details of those in
+    `later` are read before they are sent. `stocks` are by responder, for all that contain. `lacks` says by responder
+    what the tenant cannot have now, and why.
+    """
+
+    now: datetime
+    machines: Mapping[str, Machine | None]
+    unknown: Mapping[str, str]
+    later: frozenset[str]
+    existing: Sequence[Action]
+    stocks: Mapping[str, Stock]
+    lacks: Mapping[str, str] = field(default_factory=dict)
+
+    def slot(self, device: str, responder: str) -> Slot | None:
+        """The slot of a device that a responder takes, if somebody has it."""
+        stock = self.stocks.get(responder)
+        return stock.slots.get(target_of(device)) if stock else None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What may be new of a device: the incident's severity as a rank, and the device's newest alert."""
+
+    severity: int
+    alert: datetime | None
+
+    def beyond(self, severity: int, alert: datetime | None) -> bool:
+        """Whether it is more than what was known."""
+        return self.severity > severity or bool(self.alert and (alert is None or self.alert > alert))
+
+
+class Round(Protocol):
+    """What of an earlier round bears on the next one; `Action` is one."""
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+
+    @property
+    def severity(self) -> int:
+        """The incident's severity when it was opened."""
+
+    @property
+    def device_alert(self) -> datetime | None:
+        """The device's newest alert then."""
+
+    @property
+    def attempt(self) -> int:
+        """How often it was about to be sent."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a person had it cancelled."""
+
+
+def observed(state: IncidentState, device: str = "") -> News | None:
+    """What was known of a device while observing, or, without one, of the incident; None where it had no turn then."""
+    had = target_of(device) in map(target_of, state.observed) if device else bool(state.observed)
+    return News(state.observed_severity, state.observed_alert) if had else None
+
+
+def rounds_of(existing: Sequence[Action], device: str, responder: str, goal: str) -> list[Action]:
+    """The rounds of a goal."""
+    wanted = (target_of(device), responder, goal)
+    return [each for each in existing if (each.target, each.responder, each.goal) == wanted]
+
+
+def called_for(incident: str, news: News, rounds: Sequence[Round], slot: Slot | None, seen: News | None = None) -> bool:
+    """Whether a new round of an incident opens beside those that there were. `slot` is the device's, for what takes
+    one; `seen` what was known of the device while observing, where it would have had its turn then.
+    """
+    if any(not each.state.final for each in rounds):
+        return False
+    handled = [each for each in rounds if not _never_sent(each)]
+    if handled:
+        newest = max((each.device_alert for each in handled if each.device_alert), default=None)
+        held = slot and slot.held and incident in slot.holders
+        return not held and news.beyond(max(each.severity for each in handled), newest)
+    return seen is None or bool(rounds) or news.beyond(seen.severity, seen.alert)
+
+
+def _never_sent(action: Round) -> bool:
+    """Whether a round was taken back before anything was sent, and by no person: it may be called for again."""
+    return action.state is State.WITHDRAWN and not action.attempt and not action.cancelled

@@ -1,0 +1,61 @@
+"""Parts of a thing that comes in several: as they are noted in staging, and as the manifest tells them. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from shared.models.archive import manifest
+from shared.models.part import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+UNTOLD = "length not told by the source"
+"""What is said of a download that would look whole if it had broken off."""
+
+
+def told(part: Part) -> bytes:
+    """A part as it is noted beside its pieces."""
+    return json.dumps(asdict(part), sort_keys=True).encode("ascii")
+
+
+def read(noted: bytes) -> Part:
+    """A part that was noted. Raises ValueError or TypeError."""
+    return Part(**json.loads(noted))
+
+
+def wrong(part: Part) -> bool:
+    """Whether a part is something else than the device said. It may be gzip by itself, which transport left alone."""
+    return bool(part.device) and part.device not in {part.content_sha256, part.sha256}
+
+
+def status(parts: Sequence[Part]) -> str:
+    """The index tag of what they are joined to."""
+    if any(map(wrong, parts)):
+        return str(manifest.Proof.MISMATCH)
+    return str(manifest.Proof.VERIFIED if parts and all(each.device for each in parts) else manifest.Proof.RECEIVED)
+
+
+def marks(parts: Sequence[Part]) -> tuple[str, ...]:
+    """What is odd about parts. That the length was not told does not matter where the device's hash agrees."""
+    differs = [f"part {each.number} is not what the device said" for each in parts if wrong(each)]
+    untold = [each for each in parts if not each.bounded and (not each.device or wrong(each))]
+    return (*differs, *(f"part {each.number}: {UNTOLD}" for each in untold))
+
+
+def in_manifest(parts: Sequence[Part]) -> Iterator[manifest.Part]:
+    """The parts with their places in the whole."""
+    offset = 0
+    for each in parts:
+        yield manifest.Part(
+            offset=offset,
+            size=each.size,
+            received=each.sha256,
+            content=each.content_sha256,
+            content_size=each.content_size,
+            device=each.device,
+        )
+        offset += each.size

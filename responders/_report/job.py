@@ -1,0 +1,188 @@
+"""Make an incident's report: the newest one in `review`, which is written over, and a revision in `evidence`, once,
+whenever the incident is contained, over, or begins anew.
+
+The row in the ledger names a revision before it is written, so that two workers never make one of the same number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import replace
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from responders._cases import REPORTS
+from responders._entries import renewed
+from responders._investigation.opinions import with_opinions, worth_asking
+from responders._languages import Words
+from responders._notices import digest_of
+from responders._ports import REPORT
+from responders._report.assets import assets
+from responders._report.closing import LAYER, PLAIN, TABLE, TIMESKETCH
+from responders._report.exports import layer, table, timesketch
+from responders._report.index import index, page_name
+from responders._report.page import page
+from responders._report.plain import plain
+from responders._report.revisions import revision_name, wanted
+from responders._report.sources import actions_of, gather, plan_of, zone_of
+from responders._report.summary import GOOD, contained
+from responders._reputation import opinions
+from shared.models.action import target_of
+from shared.models.asked import Remark
+from shared.models.reported import KeptRevision, Reported
+from shared.storage.interface import Conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from responders._entries import Entry
+    from responders._ports import Ports
+    from responders._report.value import Report
+    from shared.models.action import Action
+    from shared.models.progress import IncidentState, Notice
+
+HTML, MARKDOWN = "text/html; charset=utf-8", "text/markdown; charset=utf-8"
+PAGE, INDEX = "report.html", "index.html"
+MEDIA = {
+    TIMESKETCH: "application/x-ndjson",
+    TABLE: "text/csv; charset=utf-8",
+    LAYER: "application/json",
+    PLAIN: MARKDOWN,
+}
+
+log = logging.getLogger(__name__)
+
+
+class Reporting:
+    """The reporting side of the flow."""
+
+    def __init__(self, ports: Ports, stop: datetime) -> None:
+        """Everything outside comes with `ports`; sources are read until `stop`."""
+        self._ports = ports
+        self._stop = stop
+
+    def run(self, incident: str) -> None:
+        """Bring an incident's report up to how it stands, unless it is, or was made a moment ago and nothing is to be
+        kept. Raises Transient and Rejected.
+        """
+        entry = self._ports.ledger.incident(incident)
+        if entry is None or not entry.value.assessed:
+            return
+        state = entry.value
+        row = self._ports.ledger.one(Reported, REPORTS, incident)
+        notices = [notice.value for notice in self._ports.ledger.notices(incident)]
+        digest = self._digest(state, notices)
+        kept, now = row.value.revisions if row else (), self._ports.clock.now()
+        new = wanted(notices, kept, self._ports.ledger.actions(incident), now)
+        unwritten = [each for each in row.value.revisions if not each.sha256] if row else []
+        if row and row.value.digest == digest and not new and not unwritten:
+            return
+        if row and not new and not unwritten and now < row.value.made + self._ports.settings.REPORT_EVERY:
+            later = row.value.made + self._ports.settings.REPORT_EVERY - now
+            self._ports.queues.send(REPORT, incident, delay=max(1.0, later.total_seconds()))
+            return
+        try:
+            self._make(state, row, new, digest)
+        except Conflict:
+            log.info("incident %s: another worker reports it", incident)
+
+    def _digest(self, state: IncidentState, notices: Sequence[Notice]) -> str:
+        """A name for what a report would be made of: where nothing of it changed, there is nothing to do."""
+        actions = actions_of(self._ports, state, plan_of(self._ports, state))
+        told = sorted({(notice.chapter, notice.kind) for notice in notices})
+        notes = self._ports.ledger.every(Remark, f"incident:{state.id}", "note:")
+        settings = self._ports.settings
+        said = [state.assessed, digest_of(actions), _details(actions), told, len(notes), settings.LANGUAGE]
+        return hashlib.sha256(json.dumps([*said, settings.REPORT_ZONE]).encode()).hexdigest()[:16]
+
+    def _make(
+        self, state: IncidentState, row: Entry[Reported] | None, new: tuple[int, str] | None, digest: str
+    ) -> None:
+        begun = row.value if row else self._first(state)
+        if new:
+            chapter, kind = new
+            number = len(begun.revisions) + 1
+            name = revision_name(begun.folder, number)
+            at = self._ports.clock.now()
+            named = KeptRevision(number=number, kind=kind, chapter=chapter, at=at, name=name)
+            begun = begun.model_copy(update={"revisions": (*begun.revisions, named)})
+            row = self._ports.ledger.put(REPORTS, state.id, begun, row.etag if row else "")
+        report = gather(self._ports, state, begun.revisions, self._stop)
+        said = opinions(self._ports, worth_asking(report.findings, report.incident))
+        report = replace(report, findings=with_opinions(report.findings, said.known))
+        whole = page(report, assets()).encode()
+        kept = tuple(each if each.sha256 else self._keep(report, whole, each) for each in begun.revisions)
+        self._publish(report, whole)
+        told = self._told(report, begun.model_copy(update={"revisions": kept}), "" if said.wait else digest)
+        self._ports.ledger.put(REPORTS, state.id, renewed(row, told), row.etag if row else "")
+        self._publish_index()
+        if said.wait:
+            self._ports.queues.send(REPORT, state.id, delay=said.wait.total_seconds())
+        log.info("incident %s: reported, %d bytes, %d revisions", state.id, len(whole), len(kept))
+
+    def _first(self, state: IncidentState) -> Reported:
+        begun = state.shown_at.astimezone(UTC)
+        folder = f"{begun:%Y/%m}/inc-{state.id}/reports"
+        return Reported(incident=state.id, made=self._ports.clock.now(), folder=folder)
+
+    def _keep(self, report: Report, whole: bytes, revision: KeptRevision) -> KeptRevision:
+        """Write a revision and what lies beside it; what stands there already stays as it is."""
+        metadata = {"incident": report.state.id, "kind": "report", "revision": f"{revision.number}"}
+        folder = revision.name.rpartition("/")[0]
+        for name in MEDIA:
+            place = revision_name(folder, revision.number, name)
+            self._ports.evidence.write_once(place, _chunks(report, name), metadata=metadata)
+        stored = self._ports.evidence.write_once(revision.name, [whole], metadata=metadata)
+        return revision.model_copy(update={"sha256": stored.sha256})
+
+    def _publish(self, report: Report, whole: bytes) -> None:
+        for name, media_type in MEDIA.items():
+            data = b"".join(_chunks(report, name))
+            self._ports.pages.put(page_name(report.state.id, name), data, media_type=media_type)
+        self._ports.pages.put(page_name(report.state.id), whole, media_type=HTML)
+
+    def _publish_index(self) -> None:
+        rows = [entry.value for entry in self._ports.ledger.every(Reported, REPORTS)]
+        settings = self._ports.settings
+        made = index(rows, assets(), settings.LANGUAGE, zone_of(settings.REPORT_ZONE))
+        self._ports.pages.put(INDEX, made.encode(), media_type=HTML)
+
+    def _told(self, report: Report, begun: Reported, digest: str) -> Reported:
+        """What the page of all incidents shows of it."""
+        state = report.state
+        done = {target_of(each.device) for each in contained(report) if each.state in GOOD}
+        open_ = any(not action.state.settled for action in report.actions)
+        waits = any(action.state.settled and not action.state.final for action in report.actions)
+        update = {
+            "digest": digest,
+            "made": report.made,
+            "title": state.title,
+            "severity": state.severity,
+            "verdict": state.verdict,
+            "mode": state.mode,
+            "shown_at": state.shown_at,
+            "devices": len(state.affected),
+            "contained": len(done),
+            "stands": "open" if open_ else "waiting" if waits else "over",
+        }
+        return begun.model_copy(update=update)
+
+
+def _details(actions: Sequence[Action]) -> list[str]:
+    return [f"{action.detail}|{action.finished_at}|{[each.sha256 for each in action.artefacts]}" for action in actions]
+
+
+def _chunks(report: Report, name: str) -> Iterator[bytes]:
+    """A file that lies beside a report."""
+    words = Words(report.language)
+    if name == TIMESKETCH:
+        yield from timesketch(report, words)
+    elif name == TABLE:
+        yield from table(report, words)
+    elif name == LAYER:
+        yield json.dumps(layer(report), indent=1).encode()
+    else:
+        yield plain(report).encode("utf-8", "backslashreplace")

@@ -1,0 +1,66 @@
+"""What was written over or deleted in a run: the account keeps every version, and nothing of ours makes a second one.
+
+A version that was put over ours may well be the same bytes, or hide that ours were others, so a check of what stands
+there is not enough. The older ones can be read by their ids (`az storage blob download --version-id`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from responders._access import accesses
+from responders._verify import Finding
+from shared.errors import Rejected
+from shared.models.archive.custody import event_name, stamp
+from shared.models.archive.names import access_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.storage.interface import Evidence, Version
+
+
+def rewritten(evidence: Evidence, folder: str) -> Iterator[Finding]:
+    """A finding for each object of a run, and of its chain of accesses, that has several versions, or none that stands.
+    Raises Transient, and Rejected where versions may not be listed.
+    """
+    for place in (folder, access_folder(folder)):
+        for name, group in groupby(evidence.versions(f"{place}/"), key=lambda version: version.name):
+            versions = sorted(group, key=lambda version: version.id)
+            if len(versions) > 1 or not versions[0].current:
+                shown = name.removeprefix(f"{folder}/") if name.startswith(f"{folder}/") else name
+                yield Finding(shown, f"version {versions[-1].id}", _said(versions))
+
+
+def _said(versions: list[Version]) -> str:
+    first = versions[0]
+    when = f"{versions[-1].id} ({stamp(versions[-1].written)})" if versions[-1].written else versions[-1].id
+    if not any(version.current for version in versions):
+        return f"was deleted: version {first.id} is the first of {len(versions)} that are kept"
+    return f"was written over: {when} stands in place of {first.id}, the first of {len(versions)} versions"
+
+
+def broken_access(evidence: Evidence, folder: str) -> list[Finding]:
+    """A finding for whatever does not fit in the chain of what happened to a run since it was sealed: against the hash
+    that each event was committed with, and then along the chain. The last event's own is in the log, too.
+    """
+    place = access_folder(folder)
+    names = list(evidence.names(f"{place}/"))
+    spoilt = [name for name in names if _changed(evidence, name)]
+    if spoilt:
+        return [Finding(name, "", "is not the event that was committed") for name in spoilt]
+    try:
+        told = {f"{place}/{event_name(event.seq)}" for event in accesses(evidence, folder)}
+    except Rejected as error:
+        if error.code != "Differs":
+            raise
+        return [Finding(str(error).partition(" ")[0], "", "does not follow the event before it: one of them is forged")]
+    odd = "is no part of the chain: an event before it is missing, or somebody put it there"
+    return [Finding(name, "", odd) for name in names if name not in told]
+
+
+def _changed(evidence: Evidence, name: str) -> bool:
+    standing = evidence.head(name)
+    return standing is None or hashlib.sha256(b"".join(evidence.read(name))).hexdigest() != standing.sha256

@@ -1,0 +1,109 @@
+"""What takes something from a device until it is given back, and what gives it back: how both stand to what Defender
+lists. Pure; isolation and restriction differ in their words only.
+
+Defender's own double-isolate race can end with a device isolated after it was released. So nothing is sent while a
+taking or a giving back is pending, or while a taking is effective, whoever asked for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from responders._interface import (
+    BY_ORDER,
+    Clear,
+    Done,
+    Later,
+    Others,
+    Ours,
+    Refuse,
+    adopted,
+    newest,
+    news_after,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from responders._interface import Standing
+    from shared.models.action import Action
+    from shared.models.device import MachineAction
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A kind of machine action and the kind that undoes it, lower-cased, with words: what the one is called, what it
+    makes of the device, and what the other makes of it.
+    """
+
+    takes: str
+    gives_back: str
+    taking: str
+    taken: str
+    given_back: str
+
+    @property
+    def kinds(self) -> tuple[str, str]:
+        """Both."""
+        return (self.takes, self.gives_back)
+
+
+ISOLATION = Pair("isolate", "unisolate", "isolation", "isolated", "released")
+RESTRICTION = Pair("restrictcodeexecution", "unrestrictcodeexecution", "restriction", "restricted", "set free again")
+
+
+def taking(  # noqa: PLR0911 - one standing after the other, the strongest first
+    pair: Pair, action: Action, listed: Sequence[MachineAction], own: str, ours: str
+) -> Standing:
+    """What the list means for taking. What a person gave back, in the portal or by an order to us, stays so until an
+    alert on the device that was created after it, or until a person wants the contrary.
+    """
+    last = newest(listed, kinds=pair.kinds, status="succeeded")
+    mine = adopted(action, listed, own, pair.takes)
+    undone = mine and mine.status == "succeeded" and last and last.kind == pair.gives_back
+    if mine and not undone:
+        return Ours(mine)
+    pending = [each for each in listed if each.kind in pair.kinds and not each.final]
+    if any(each.kind == pair.gives_back for each in pending):
+        return Later("a release of the device is under way")
+    if pending:
+        return Others(pending[0])
+    if last is None:
+        return Clear()
+    if last.kind == pair.takes:
+        return Done(f"already {pair.taken} through {_who(last)}")
+    persons = ours not in last.comment or BY_ORDER in last.comment
+    if persons and not (last.created and news_after(action, last.created)):
+        who = last.requestor or "a person"
+        return Refuse(f"{pair.given_back} by {who}, and no alert was created since")
+    return Clear()
+
+
+def giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:
+    """What the list means for giving back. What others have under way is waited for; whoever took it, it may be given
+    back, and people hear whose doing it was.
+    """
+    mine = adopted(action, listed, own, pair.gives_back)
+    if mine:
+        return Ours(mine)
+    pending = [each for each in listed if each.kind in pair.kinds and not each.final]
+    under_way = [each for each in pending if each.kind == pair.takes]
+    if under_way:
+        article = "an" if pair.taking[0] in "aeiou" else "a"
+        by = "of ours" if ours in under_way[0].comment else f"by {_who(under_way[0])}"
+        return Later(
+            f"{article} {pair.taking} {by} is under way on the device; it is {pair.given_back} when that is over"
+        )
+    if pending:
+        return Others(pending[0])
+    last = newest(listed, kinds=pair.kinds, status="succeeded")
+    if last is None:
+        return Done(f"the device is not {pair.taken}")
+    if last.kind == pair.gives_back:
+        return Done(f"{pair.given_back} already, by {_who(last)}")
+    return Clear() if ours in last.comment else Clear(f"it had been {pair.taken} by {_who(last)}, not by us")
+
+
+def _who(action: MachineAction) -> str:
+    return action.requestor or "somebody else"

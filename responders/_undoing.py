@@ -1,0 +1,89 @@
+"""What is given back of itself: containments whose rule says so, once an analyst calls the incident a false positive.
+
+Only what this incident's own action took and nobody else wants: a device that another incident holds stays contained,
+and so does one that somebody else contained. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from responders._interface import GIVING_BACK, containment
+from responders._news import rounds_of
+from shared.models.action import Action, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from responders._interface import Responder
+    from responders._news import Facts
+    from shared.models.plan import Assessment
+    from shared.models.progress import IncidentState
+
+WHY = "an analyst classified the incident as a false positive"
+_TAKEN = frozenset({State.SENDING, State.UNKNOWN, State.ACCEPTED, State.SUCCEEDED})
+
+
+def given_back(
+    state: IncidentState, assessment: Assessment, facts: Facts, responders: Sequence[Responder]
+) -> Iterator[Action]:
+    """The releases of an incident that was called a false positive."""
+    if not assessment.cleared:
+        return
+    undoing = {containment(each): each for each in responders if GIVING_BACK.intersection(each.kinds[:1])}
+    for responder in responders:
+        back = undoing.get(containment(responder)) if responder.contains else None
+        if back is None:
+            continue
+        for taken in _newest(facts.existing, responder.name):
+            slot = facts.slot(taken.device, responder.name)
+            if slot and taken.auto_release and taken.state in _TAKEN and not taken.foreign:
+                yield from _release(state, taken, back.name, slot.holders, facts)
+
+
+def _newest(existing: Sequence[Action], responder: str) -> list[Action]:
+    """The newest round on each device, of those that were sent, or joined one that was."""
+    found: dict[str, Action] = {}
+    for each in existing:
+        before = found.get(each.target)
+        if each.responder == responder and (each.attempt or each.joined) and (not before or each.round > before.round):
+            found[each.target] = each
+    return list(found.values())
+
+
+def _release(
+    state: IncidentState, taken: Action, responder: str, holders: Sequence[str], facts: Facts
+) -> Iterator[Action]:
+    """The release, unless one is under way or this incident holds the device no more; refused while others do."""
+    rounds = rounds_of(facts.existing, taken.device, responder, "")
+    own = {state.id, taken.incident}
+    if own.isdisjoint(holders) or any(not each.state.final for each in rounds):
+        return
+    planned = Action(
+        incident=state.id,
+        version=state.seen,
+        device=taken.device,
+        device_name=taken.device_name,
+        responder=responder,
+        round=1 + max((each.round for each in rounds), default=0),
+        state=State.PLANNED,
+        created=facts.now,
+        since=facts.now,
+        due=facts.now,
+        severity=taken.severity,
+        newest_alert=taken.newest_alert,
+        device_alert=taken.device_alert,
+        reason=f"{WHY}; the rule {taken.rule} asks for its release then",
+        rule=taken.rule,
+        detail=WHY,
+    )
+    others = [each for each in holders if each not in own]
+    yield refused(planned, others, facts.now) if others else planned
+
+
+def refused(action: Action, others: Sequence[str], now: datetime) -> Action:
+    """A release of itself where other incidents hold the device."""
+    detail = f"{WHY}, but incident {', '.join(others)} holds the device too"
+    todo = f"nothing, unless it should be free all the same; then: bulkhead release {action.device}"
+    return action.to(State.REFUSED, now, detail=detail, todo=todo)

@@ -1,0 +1,300 @@
+"""Checks a run of the archive, every object, the custody chain and the signature, and says what differs, and where.
+
+This file is in every run as `verify.py`, and needs Python's standard library only:  python3 verify.py [FOLDER]
+Exit status: 0 everything is as it was sealed, 1 something differs, 2 there is no run to be checked.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+PAYLOAD, TAGS, MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt", "manifest.json"
+CHECKPOINT, CHAIN, CHUNK = "checkpoint.json", "custody.jsonl", 1024 * 1024
+_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+KEY_BYTES, EXPONENTS = range(256, 1025), range(0x10001, 1 << 32)  # with the exponent 1 anything would be signed
+_SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, 9.2: DigestInfo of SHA-256
+
+
+class Reader(Protocol):
+    """A run's objects by their names inside it: all names, and the bytes of one (KeyError where there is none)."""
+
+    def names(self) -> list[str]: ...
+    def read(self, name: str) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What differs: the object, where in it (a line, a range of bytes, or nothing), and what is the matter."""
+
+    object: str
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        told = f"{self.object}{', ' if self.where else ''}{self.where}: {self.text}"
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in told)
+
+
+@dataclass
+class Folder:
+    """A downloaded run. A link is no object of it: it is listed with where it leads, as no object is called."""
+
+    root: Path
+
+    def names(self) -> list[str]:
+        found = {path: path.relative_to(self.root).as_posix() for path in self.root.rglob("*")}
+        links = {path: f" -> {path.readlink()}" for path in found if path.is_symlink()}
+        return sorted(name + links.get(path, "") for path, name in found.items() if path in links or path.is_file())
+
+    def read(self, name: str) -> Iterator[bytes]:
+        try:
+            file = (self.root / name).open("rb")
+        except OSError:
+            raise KeyError(name) from None
+        with file:
+            yield from iter(lambda: file.read(CHUNK), b"")
+
+
+@dataclass
+class Checked:
+    """What a check read and found: `run` is whose seal it is, `signed` says in words what stands behind that."""
+
+    objects: int = 0
+    size: int = 0
+    run: str = ""
+    signed: str = ""
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        return not self.findings
+
+
+class _Run:
+    """One run while it is checked."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader, self.names, self.done = reader, set(reader.names()), Checked()
+        self.hashes, self.chained = dict[str, str](), set[str]()
+
+    def say(self, *finding: str) -> None:
+        self.done.findings.append(Finding(*finding))
+
+    def whole(self, name: str) -> bytes:
+        """A small object, remembered by its hash."""
+        try:
+            data = b"".join(self.reader.read(name))
+        except KeyError:
+            self.say(name, "", "is missing")
+            return b""
+        self.hashes[name] = hashlib.sha256(data).hexdigest()
+        self.done.objects, self.done.size = self.done.objects + 1, self.done.size + len(data)
+        return data
+
+    def parsed(self, name: str) -> dict[str, Any]:
+        data = self.whole(name)
+        try:
+            found = json.loads(data) if data else {}
+        except (ValueError, RecursionError) as error:
+            at = error.start if isinstance(error, UnicodeDecodeError) else getattr(error, "pos", 0)
+            self.say(name, f"line {data[:at].count(10) + 1}", "is not JSON any more")
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def listed(self, name: str) -> dict[str, tuple[str, int]]:
+        """The hashes in a manifest of BagIt's: by name, with the line."""
+        found: dict[str, tuple[str, int]] = {}
+        for number, line in enumerate(self.whole(name).decode("utf-8", "replace").removesuffix("\n").split("\n"), 1):
+            match = _LINE.fullmatch(line)
+            if match is None:
+                self.say(name, f"line {number}", "is no longer a hash and a name")
+                continue
+            found[match[2]] = (match[1], number)
+            if match[2] not in self.names:
+                self.say(name, f"line {number}", f"names {match[2]}, which is not there")
+        return found
+
+
+def check(reader: Reader, folder: str = "") -> Checked:
+    """Check a run: everything is read. `folder` is where it should lie. What nobody signed makes nothing part of it."""
+    run = _Run(reader)
+    point, manifest = run.parsed(CHECKPOINT), run.parsed(MANIFEST)
+    payload, tags = run.listed(PAYLOAD), run.listed(TAGS)
+    files: dict[str, Any] = point["files"] if isinstance(point.get("files"), dict) else {}
+    sealed = _signature(run, point)
+    if sealed and folder not in ("", run.done.run):
+        run.say(CHECKPOINT, "", f"is the seal of another run: {run.done.run}")
+    _chain(run, point if sealed else {})
+    told = manifest["items"] if isinstance(manifest.get("items"), list) else []
+    items = {str(each.get("path")): each for each in told if isinstance(each, dict)}
+    for name in sorted({*items, *payload}):
+        _item(run, name, items.get(name), payload.get(name))
+    _tags(run, files, tags, sealed=sealed)
+    known = {*items, *payload, *(files if sealed else {*tags, *run.hashes}), *run.chained, TAGS, CHECKPOINT}
+    for name in sorted(run.names - known):
+        run.say(name, "", "is not part of the run: somebody put it there")
+    return run.done
+
+
+def _item(run: _Run, name: str, item: dict[str, Any] | None, line: tuple[str, int] | None) -> None:
+    """An item against its two descriptions: where these disagree, the one that the item does not bear out is named."""
+    if name not in run.names:
+        if item:
+            run.say(*((name, "", "is missing") if line else (MANIFEST, "", f"names {name}, which is not there")))
+        return
+    if item is None or line is None:
+        missing, there = (MANIFEST, PAYLOAD) if item is None else (PAYLOAD, MANIFEST)
+        run.say(missing, "", f"does not name {name}, which {there} does")
+    size, sha256, blocks = _measured(run.reader, name, _blocks(item)[0])
+    run.done.objects, run.done.size = run.done.objects + 1, run.done.size + size
+    told = item.get("sha256") if item else ""
+    if sha256 not in (told, line[0] if line else ""):
+        _differs(run, name, size, blocks, item)
+        return
+    if line and line[0] != sha256:
+        run.say(PAYLOAD, f"line {line[1]}", f"says another hash of {name}, which is as {MANIFEST} says")
+    if item and told != sha256:
+        run.say(MANIFEST, "", f"says another hash of {name}, which is as {PAYLOAD} says")
+    if item and (_blocks(item)[1] != blocks or item.get("size") != size):
+        run.say(MANIFEST, "", f"says other blocks or another size of {name}, which is whole")
+
+
+def _blocks(item: dict[str, Any] | None) -> tuple[int, list[Any]]:
+    """The size and the hashes of an item's blocks, as far as what is told of them can be."""
+    told: dict[str, Any] = item["blocks"] if item and isinstance(item.get("blocks"), dict) else {}
+    size, hashes = told.get("size"), told.get("sha256")
+    return size if isinstance(size, int) and size >= CHUNK else 8 * CHUNK, hashes if isinstance(hashes, list) else []
+
+
+def _measured(reader: Reader, name: str, block: int) -> tuple[int, str, list[str]]:
+    """The size, the hash and the hash of each block of an object, in one reading."""
+    whole, part, room, size, blocks = hashlib.sha256(), hashlib.sha256(), block, 0, []
+    for piece in reader.read(name):
+        whole.update(piece)
+        size += len(piece)
+        rest = memoryview(piece)
+        while rest:
+            taken, rest = rest[:room], rest[room:]
+            part.update(taken)
+            room -= len(taken)
+            if not room:
+                blocks.append(part.hexdigest())
+                part, room = hashlib.sha256(), block
+    return size, whole.hexdigest(), [*blocks, *([part.hexdigest()] if room < block else [])]
+
+
+def _differs(run: _Run, name: str, size: int, found: list[str], item: dict[str, Any] | None) -> None:
+    (block, expected), length = _blocks(item), (item or {}).get("size")
+    length = length if isinstance(length, int) else size
+    if length != size:
+        run.say(name, f"bytes {min(size, length)}-", f"has {size} bytes instead of {length}")
+    if not expected:
+        run.say(name, "", "has another hash than was sealed")
+    for number, (is_, was) in enumerate(zip(found, expected, strict=False)):
+        end = min((number + 1) * block, size)
+        if is_ != was and (length == size or end < min(size, length)):
+            run.say(name, f"bytes {number * block}-{end - 1}", "differ from what was sealed")
+
+
+def _tags(run: _Run, promised: dict[str, Any], tags: dict[str, tuple[str, int]], *, sealed: bool) -> None:
+    """The files beside the payload: the checkpoint and the tag manifest both say how they have to be."""
+    for name in sorted({*promised, *tags} - {each.object for each in run.done.findings}):  # accused once is enough
+        if name not in run.names:
+            if name in promised and name in tags:
+                run.say(name, "", "is missing")
+            continue
+        data = run.whole(name) if name not in run.hashes else b""
+        found, line = run.hashes[name], tags.get(name)
+        borne_out = promised.get(name) == found or name in run.chained or (name == CHECKPOINT and sealed)
+        if line is None:
+            run.say(TAGS, "", f"does not name {name}")
+        elif line[0] != found and borne_out:
+            run.say(TAGS, f"line {line[1]}", f"says another hash of {name}, which is as it was sealed")
+        elif line[0] != found:
+            run.say(name, f"bytes 0-{len(data) - 1}" if data else "", "differs from what was sealed")
+        elif line[0] == found and name in promised and not borne_out:
+            run.say(CHECKPOINT, "", f"says another hash of {name}, which is as {TAGS} says")
+
+
+def _chain(run: _Run, point: dict[str, Any]) -> None:
+    """From the head back: of an event's line and its blob, the one that the next event holds the hash of is right."""
+    lines = run.whole(CHAIN).removesuffix(b"\n").split(b"\n")
+    if isinstance(point.get("events"), int) and len(lines) != point["events"]:
+        run.say(CHAIN, f"line {len(lines)}", f"ends the file, which was sealed with {point.get('events')} lines")
+    expected = str(point["head"]) if len(lines) == point.get("events") else ""
+    for number in range(len(lines), 0, -1):
+        line, name = lines[number - 1], f"custody/{number:06d}.json"
+        run.chained.add(name)
+        blob = run.whole(name)
+        right = [each for each in (line, blob) if not expected or hashlib.sha256(each).hexdigest() == expected]
+        if line not in right or line != (right or [line])[-1]:
+            run.say(CHAIN, f"line {number}", "is not the event that was sealed")
+        if blob and blob not in right:
+            run.say(name, f"bytes 0-{len(blob) - 1}", "is not the event that was sealed")
+        event = (right or [line])[0]
+        prev, seq = re.search(rb'"prev":"([0-9a-f]{64})"', event), re.search(rb'"seq":(\d{1,15})[,}]', event)
+        expected = prev[1].decode() if prev else ""
+        if right and not (seq and int(seq[1]) == number):
+            run.say(CHAIN, f"line {number}", "has another number than its place")
+    if lines and expected != "0" * 64:
+        run.say(CHAIN, "line 1", "is not the beginning of a chain")
+
+
+def _signature(run: _Run, point: dict[str, Any]) -> bool:
+    """Whether the checkpoint stands as it was written and its signature (RS256) holds."""
+    stored = (json.dumps(point, indent=2, sort_keys=True) + "\n").encode()
+    try:
+        right = genuine(point) and hashlib.sha256(stored).hexdigest() == run.hashes.get(CHECKPOINT)
+        kind, key, n = point["signer"]["kind"], point["signer"]["key"], _number(point["signer"]["n"])
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        run.say(CHECKPOINT, "", "has no signature that can be read")
+        return False
+    named = f"sha256:{hashlib.sha256(n.to_bytes((n.bit_length() + 7) // 8, 'big')).hexdigest()}"
+    if not right or (kind == "local" and key != named):
+        run.say(CHECKPOINT, "", "calls its key by the name of another one" if right else "is not what was signed")
+        return False
+    run.done.run, run.done.signed = str(point.get("run")), f"{kind} key {key}"
+    return True
+
+
+def genuine(point: dict[str, Any]) -> bool:
+    """Whether a checkpoint's signature is of the key that it names itself."""
+    signer, unsigned = point["signer"], {name: each for name, each in point.items() if name != "signature"}
+    text = json.dumps(unsigned, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    n, e, value = (_number(str(each)) for each in (signer["n"], signer["e"], point["signature"]))
+    length = (n.bit_length() + 7) // 8
+    usable = length in KEY_BYTES and e in EXPONENTS and signer["kind"] and signer["key"]
+    right = b"\x00\x01" + (b"\x00" + _SHA256_INFO + hashlib.sha256(text).digest()).rjust(length - 2, b"\xff")
+    return bool(usable) and pow(value, e, n).to_bytes(length, "big") == right
+
+
+def _number(text: str) -> int:
+    """From base64 for URLs, without padding; ValueError where it is not spelt as it would be written."""
+    found = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if base64.urlsafe_b64encode(found).rstrip(b"=").decode() != text:
+        raise ValueError(text)
+    return int.from_bytes(found, "big")
+
+
+def main(arguments: list[str]) -> int:
+    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parent
+    if not (root / CHECKPOINT).is_file():
+        print(f"{root}: no run that was sealed ({CHECKPOINT} is missing)", file=sys.stderr)
+        return 2
+    found = check(Folder(root))
+    how = f"signed with the {found.signed}" if found.signed else "NOT signed"
+    end = "as it was sealed" if found.whole else f"NOT as it was sealed: {len(found.findings)} differences"
+    print(*found.findings, f"{found.run or root}: {found.objects} objects, {found.size} bytes; {how}; {end}", sep="\n")
+    return 0 if found.whole else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

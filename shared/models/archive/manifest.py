@@ -1,0 +1,153 @@
+"""What a run holds: every item with its hashes, where it came from, and what was not kept and why.
+
+`docs/manifest.schema.json` is this model as JSON Schema.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.models.archive.digests import BLOCK
+
+SCHEMA = "https://json-schema.org/draft/2020-12/schema"
+_HASH = r"^[0-9a-f]{64}$"
+
+
+class Proof(StrEnum):
+    """How far an item's hashes agree. `VERIFIED`: on the device, in flight and at rest. `RECEIVED`: in flight and at
+    rest, and the device gave none. `MISMATCH`: what was received is not what the device said; it was kept all the same.
+    """
+
+    VERIFIED = "verified"
+    RECEIVED = "received-only"
+    MISMATCH = "mismatch"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Hashes(_Strict):
+    """SHA-256 in hex, by where it was computed. `device` is of the bytes before transport, `content` of what the
+    received bytes decompress to, where transport or the device itself compressed them. `stored` is of a read of its
+    own, after the commit.
+    """
+
+    device: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+    received: str = Field(pattern=_HASH)
+    content: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+    stored: str = Field(pattern=_HASH)
+
+    @property
+    def proof(self) -> Proof:
+        """How far they agree."""
+        if not self.device:
+            return Proof.RECEIVED
+        return Proof.VERIFIED if self.device in {self.content, self.received} else Proof.MISMATCH
+
+
+class Blocks(_Strict):
+    """The SHA-256 of every block of `size` bytes, the last one shorter: which bytes differ can be told from them."""
+
+    size: int = Field(BLOCK, ge=1)
+    sha256: tuple[str, ...] = ()
+
+
+class Part(_Strict):
+    """One of several pieces that an item was joined from, in order: its bytes in the item, and its hashes."""
+
+    offset: int = Field(ge=0)
+    size: int = Field(ge=0)
+    received: str = Field(pattern=_HASH)
+    content: str = ""
+    content_size: int | None = None
+    device: str = ""
+
+
+def proof_of(hashes: Hashes, parts: Sequence[Part]) -> Proof:
+    """How far an item's hashes agree: of one that was joined from parts, each part's too."""
+    if (
+        any(each.device and each.device not in {each.content, each.received} for each in parts)
+        or hashes.proof is Proof.MISMATCH
+    ):
+        return Proof.MISMATCH
+    if hashes.proof is Proof.VERIFIED or (parts and all(each.device for each in parts)):
+        return Proof.VERIFIED
+    return Proof.RECEIVED
+
+
+class Item(_Strict):
+    """A collected item under `path` in the run. `marks` say, in words, what is unusual about it."""
+
+    path: str
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=_HASH)
+    kind: str
+    media_type: str
+    source: str = ""
+    collected: str
+    hashes: Hashes
+    proof: Proof
+    blocks: Blocks = Blocks()
+    parts: tuple[Part, ...] = ()
+    marks: tuple[str, ...] = ()
+
+
+class Missing(_Strict):
+    """What was wanted and is not here, and why."""
+
+    subject: str
+    at: str
+    reason: str
+
+
+class Device(_Strict):
+    """The device, by Defender's id; its `name` is somebody else's text."""
+
+    id: str
+    name: str
+
+
+class Run(_Strict):
+    """One action of one responder on one device, for one incident."""
+
+    folder: str
+    incident: str
+    device: Device
+    responder: str
+    goal: str = ""
+    round: int
+    action: str
+    machine_actions: tuple[str, ...] = ()
+    rule: str = ""
+    order: str = ""
+    begun: str
+    deployment: str
+    version: str
+
+
+class Manifest(_Strict):
+    """Everything in a run."""
+
+    v: int = Field(1, ge=1, le=1)
+    run: Run
+    made: str
+    items: tuple[Item, ...]
+    missing: tuple[Missing, ...] = ()
+
+
+def manifest_json(manifest: Manifest) -> bytes:
+    """The manifest as it is stored, readable: one spelling, for whoever makes it again."""
+    told = manifest.model_dump(mode="json")
+    return (json.dumps(told, indent=2, sort_keys=True, ensure_ascii=True) + "\n").encode("ascii")
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The model as JSON Schema."""
+    made = Manifest.model_json_schema()
+    return {"$schema": SCHEMA, **made, "title": "Manifest of a run in a Bulkhead evidence archive"}

@@ -1,0 +1,73 @@
+"""Joining pieces that lie in staging into one object of the archive.
+
+The archive's storage fetches them by itself (Put Block From URL) while we read them once, for the hash of the whole.
+Where it cannot (it has no right there, no way, or does not know how), what we read is sent instead.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+
+from shared.errors import BulkheadError, Rejected, Transient
+from shared.storage.blobs import CONNECT_SECONDS
+from shared.storage.failures import translated
+from shared.storage.interface import Conflict, Loan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azure.storage.blob import BlobClient
+
+    from shared.storage.interface import Piece, Staging
+
+PULL_SECONDS = 300.0
+"""For the storage to fetch one piece."""
+
+LENT_FOR = timedelta(hours=1)
+_SCOPE = "https://storage.azure.com/.default"
+
+
+def pull(blob: BlobClient, pieces: Mapping[str, Piece], staging: Staging) -> bool:
+    """Have the storage fetch each piece as the block of its id; False where it cannot. Raises Transient."""
+    for block_id, piece in pieces.items():
+        loan = staging.loan(piece.name)
+        try:
+            with translated(f"fetching {piece.name} into {blob.container_name}/{blob.blob_name}"):
+                blob.stage_block_from_url(
+                    block_id,
+                    loan.url,
+                    source_authorization=loan.authorization or None,
+                    connection_timeout=CONNECT_SECONDS,
+                    read_timeout=PULL_SECONDS,
+                )
+        except (Rejected, Conflict, Transient) as error:
+            if _cannot(error):
+                return False
+            raise
+    return True
+
+
+def _cannot(error: BulkheadError) -> bool:
+    return not isinstance(error, Transient) or error.status == HTTPStatus.NOT_IMPLEMENTED
+
+
+def lent(blob: BlobClient) -> Loan:
+    """Give a way to read a blob: with a signature where we have the account's key, else with a token of ours."""
+    credential: Any = blob.credential
+    if credential is None:
+        return Loan(blob.url)  # the URL has a signature already
+    if key := getattr(credential, "account_key", ""):
+        signature = generate_blob_sas(
+            account_name=str(blob.account_name),
+            container_name=blob.container_name,
+            blob_name=blob.blob_name,
+            account_key=key,
+            permission=BlobSasPermissions(read=True),
+            expiry=datetime.now(UTC) + LENT_FOR,
+        )
+        return Loan(f"{blob.url}?{signature}")
+    return Loan(blob.url, f"Bearer {credential.get_token(_SCOPE).token}")

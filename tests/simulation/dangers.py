@@ -1,0 +1,65 @@
+"""How dangerous a history is: drawn from its seed, and taken back kind by kind where a failing one is shrunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.simulation.clockwork import Clockwork
+
+
+@dataclass(frozen=True, slots=True)
+class Dangers:
+    """How often each kind of trouble strikes, per port call. `update` is that to a newer version of the product, whose
+    rows have a member more (`members`), or a form that the older one cannot read as well (`form`). With `away`, devices
+    do not return when the trouble is over, but days later or never. The timer `stalled` is disabled for most of it.
+    With `orders`, people send orders. Where it is `deaf`, the only webhook is gone. With `more`, the policy asks for
+    what is cheap beside isolation; with `first`, it has the package collected before that. With `live`, some devices
+    run Linux, and policy and people ask them for live response. Where `unsaid`, no link tells how long a package is, so
+    that it comes through staging. With `hunts` harmful incidents are hunted for, with `reports` reports are made.
+    """
+
+    crash: float = 0.0
+    mishap: float = 0.0
+    storage: float = 0.0
+    slow: float = 0.0
+    switches: bool = False
+    people: bool = True
+    sweeps: bool = True
+    instances: int = 2
+    update: str = ""
+    away: bool = False
+    stalled: str = ""
+    deaf: bool = False
+    orders: bool = True
+    more: bool = False
+    first: bool = False
+    live: bool = False
+    unsaid: bool = False
+    hunts: bool = True
+    reports: bool = True
+
+
+def drawn(seed: int) -> Dangers:
+    """The dangers of a seed: from none at all to all at once."""
+    random = Clockwork(seed ^ 0x5EED).random
+    return Dangers(
+        crash=random.choice([0.0, 0.001, 0.004, 0.01]),
+        mishap=random.choice([0.0, 0.01, 0.05, 0.2]),
+        storage=random.choice([0.0, 0.001, 0.005]),
+        slow=random.choice([0.0, 0.01, 0.05]),
+        switches=random.random() < 0.3,
+        people=random.random() < 0.7,
+        sweeps=random.random() < 0.5,
+        instances=random.choice([1, 2, 2, 3]),
+        update=random.choice(["", "", "", "members", "form"]),
+        away=random.random() < 0.04,  # such a history lasts for days
+        stalled=random.choice([*[""] * 12, "watch", "follow"]),
+        orders=random.random() < 0.7,
+        deaf=random.random() < 0.03,
+        more=random.random() < 0.3,
+        first=random.random() < 0.2,
+        live=random.random() < 0.35,
+        unsaid=seed % 6 == 0,
+        hunts=seed % 3 == 0,
+        reports=seed % 2 == 0,
+    )

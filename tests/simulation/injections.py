@@ -1,0 +1,103 @@
+"""What was done to a history, counted: each trouble by name, and the call or the place that it struck.
+
+A long run fails where something that it should try never happened, so everything that is tried has its name here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tests.fakes.clients import POSSIBLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.fakes.clients import Mishap
+    from tests.simulation.world import World
+
+Injected = Counter[tuple[str, str]]
+
+UNPLAYED = frozenset({"devices.remove"})
+"""What the flow never calls."""
+
+_TRANSFER = ("write_once", "commit", "head", "read")
+
+TRANSFER = (*(f"{place}.{call}" for place in ("evidence", "staging") for call in _TRANSFER), "staging.names")
+"""The storage's side of a transfer. A write is hooked around the whole, and inside it, once all was read."""
+
+CRASHES = ("crash before", "crash after")
+
+QUEUED = ("comes twice", "comes again", "out of order")
+"""What the platform does to messages."""
+
+HAPPENINGS = (
+    *("an incident appears", "a new alert", "a severity changes", "assigned", "resolved", "false positive", "merged"),
+    *("a device is away", "a person isolates", "a person releases", "a person cancels", "a person collects"),
+    *(
+        "a person tags",
+        "a device stays away",
+        "a session in the portal",
+        "a session is cancelled",
+        "a device restarts",
+        "a file is replaced",
+    ),
+)
+"""What happens in the tenant."""
+
+FATES = ("Failed", "TimeOut", "Cancelled", "shown late", "behind a rival")
+"""What becomes of machine actions of ours, beside success."""
+
+ELSEWHERE = (
+    *(("a command takes too long", "device"), ("a command fails", "device"), ("a folder cannot be removed", "device")),
+    *(("clock skew", "instance"), ("conflict", "rows.commit"), ("storage fails", "rows.commit")),
+    *(("storage answer lost", "rows.commit"), ("storage answer lost", "queues.send"), ("slow", "rows.commit")),
+    *(("mode switched", "observe"), ("mode switched", "respond"), ("update", "members"), ("update", "form")),
+    *(("row", "with a member more"), ("row", "of a newer form"), ("row", "handed on by the older")),
+    *(("disabled", "watch"), ("disabled", "follow"), ("rubbish", "queues.receive"), ("gone", "chat.post")),
+)
+
+ORDERED = (
+    *("approve", "refuse", "release", "isolate", "collect", "retry", "cancel", "hold", "resume", "reassess", "note"),
+    *("replay", "drop", "namesake", "run_script", "get_files"),
+)
+
+
+def name_of(mishap: Mishap) -> str:
+    """A mishap in words: the status of an answer counts, and whether it says how long to wait."""
+    if not mishap.kind.startswith("status"):
+        return mishap.kind
+    after = " after its effect" if mishap.kind.endswith("after_effect") else ""
+    return f"{mishap.status}{after}{' with Retry-After' if mishap.retry_after else ''}"
+
+
+def expected() -> Iterator[tuple[str, str]]:
+    """Everything that a long run has to have tried."""
+    for call, mishaps in POSSIBLE.items():
+        if call not in UNPLAYED:
+            yield from ((name, call) for name in dict.fromkeys(map(name_of, mishaps)))
+            yield from ((how, call) for how in CRASHES)
+    for storage in ("rows.get", "rows.query", "rows.commit", "queues.send", "documents.create", *TRANSFER):
+        yield from ((how, storage) for how in CRASHES)
+    yield "crash before", "downloads.chunk"
+    yield from ((what, "message") for what in QUEUED)
+    yield from ((what, "tenant") for what in HAPPENINGS)
+    yield from ((what, "machine action") for what in FATES)
+    yield from ELSEWHERE
+    yield from (("order", kind) for kind in ORDERED)
+
+
+def reckoned(world: World) -> Injected:
+    """What can be told at the end of a history only."""
+    found: Injected = Counter()
+    desk = world.tenant.desk
+    for action in desk.everything():
+        if action.source == "PublicApi":
+            found[desk.progress(action).status, "machine action"] += 1
+            found["shown late", "machine action"] += action.visible > action.created
+            found["behind a rival", "machine action"] += action.behind_releases
+    versions = world.versions
+    found["row", "with a member more"] += versions.dressed
+    found["row", "of a newer form"] += versions.reformed
+    found["row", "handed on by the older"] += versions.handed_on
+    return found

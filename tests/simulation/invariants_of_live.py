@@ -1,0 +1,127 @@
+"""What must always hold of live response: each invariant is a function, its docstring the sentence that it checks."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from responders._sessions import CLEAN_UP
+from shared.models.action import State
+from tests.simulation.live import MOST, PINS
+from tests.simulation.live_devices import TOOL, file_of, image_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.models.action import Action
+    from tests.simulation.world import World
+
+_WORD = re.compile(
+    r"(preflight|start|status|cut|triage|logs|clean|avml|fix\.sh|bulkhead-linux\.sh|--quietly|/etc/\w+|/missing|[0-9]+"
+    r"|dir=/root/bulkhead-[0-9a-f]{16}|id=[0-9a-f]{16}|tool=avml|sha256=[0-9a-f]{64}"
+    r"|(compress|part|reserve|expire|offset|length|count)=[0-9]+|/root/bulkhead-[0-9a-f]{16}/[a-z0-9.-]+)"
+)
+_LATE = timedelta(minutes=8)
+"""How much later than the patience a session is looked at for certain, whoever dies."""
+
+
+def never_more_sessions_than_ours(world: World) -> Iterator[str]:
+    """There are never more live response sessions of ours at once than the setting allows, whoever counts when."""
+    for asked in world.sessions:
+        if asked.everywhere >= MOST:
+            yield f"{asked.everywhere + 1} with the one on {asked.device[:8]} at {asked.at}"
+
+
+def one_session_a_device(world: World) -> Iterator[str]:
+    """No session of ours is asked for on a device on which one of ours is not over."""
+    for asked in world.sessions:
+        if asked.there:
+            yield f"{asked.device[:8]} at {asked.at}"
+
+
+def no_session_waits_for_ever(world: World) -> Iterator[str]:
+    """A session of ours that its device does not take up is taken back, so that it blocks nobody."""
+    patience = next(iter(world.settings.values())).LIVE_RESPONSE_PATIENCE
+    desk = world.tenant.desk
+    for action in desk.everything():
+        if action.kind == "LiveResponse" and action.source == "PublicApi":
+            progress = desk.progress(action)
+            until = progress.started or progress.finished or world.clockwork.now()
+            if until - action.created > patience + _LATE and not world.dangers.away and not world.dangers.stalled:
+                yield f"{action.machine_id[:8]} since {action.created}"
+
+
+def captures_are_whole_or_explained(world: World) -> Iterator[str]:
+    """A memory capture ends with an image that is the device's by every hash, or says why there is none."""
+    for action in _of(world, "capture_memory"):
+        images = [each for each in action.artefacts if each.name.endswith("memory.lime.gz")]
+        if action.state is not State.SUCCEEDED:
+            if not action.detail:
+                yield f"{action.key} is {action.state}, and nobody knows why"
+            continue
+        kept = world.evidence.stored.get(images[0].name) if images else None
+        image = gzip.decompress(kept[1]) if kept else b""
+        if image != image_of(f"/root/bulkhead-{action.id}"):
+            yield f"{action.key}: {len(image)} bytes are not what the device captured"
+        if kept and hashlib.sha256(kept[1]).hexdigest() != images[0].sha256:
+            yield f"{action.key}: the archive's hash is another one"
+
+
+def files_are_what_the_device_has(world: World) -> Iterator[str]:
+    """A file that was fetched is kept as it was received, and holds what it holds on the device."""
+    for action in _of(world, "get_files"):
+        for artefact in action.artefacts:
+            path = {"001-a.gz": "/etc/a", "003-b.gz": "/etc/b"}.get(artefact.name.rpartition("/")[2])
+            if path and gzip.decompress(world.evidence.stored[artefact.name][1]) != file_of(action.device, path):
+                yield f"{artefact.name} is not {path}"
+
+
+def devices_are_cleaned_up_or_said(world: World) -> Iterator[str]:
+    """Whatever of ours lies on a device in the end, an action waits for a person or is over and says so."""
+    actions = world.record.actions()
+    for device in {action.device for action in actions if action.device} if world.live else ():
+        for path in world.live.devices.left(device) if world.live else ():
+            made = path.rpartition("-")[2]
+            said = [each for each in actions if made == each.id or made == each.params.get("of")]
+            if not any(_says(each, path) for each in said):
+                yield f"{path} on {device[:8]}: {[(each.key, each.state, each.detail) for each in said]}"
+
+
+def _says(action: Action, path: str) -> bool:
+    """Whether an action tells of what is left: that it could not be removed, or that its removal came to nothing."""
+    over = action.responder == CLEAN_UP and action.state is not State.SUCCEEDED and bool(action.detail)
+    return action.state is State.WAITING or path in action.detail or over
+
+
+def nothing_unpinned_is_started(world: World) -> Iterator[str]:
+    """No tool is started on a device but the one whose hash the settings name, whatever the library holds."""
+    for sha256 in world.live.devices.ran if world.live else ():
+        if sha256 != hashlib.sha256(TOOL).hexdigest():
+            yield sha256
+
+
+def only_plain_words_reach_devices(world: World) -> Iterator[str]:
+    """What sessions carry are names, ids, sizes, hashes and paths: no link, token or key among them."""
+    for asked in world.sessions:
+        for word in " ".join(asked.values).split():
+            if not _WORD.fullmatch(word) and word not in PINS:
+                yield f"{word} to {asked.device[:8]}"
+
+
+def _of(world: World, responder: str) -> list[Action]:
+    return [each for each in world.record.actions() if each.responder == responder and each.state.final]
+
+
+OF_LIVE = (
+    never_more_sessions_than_ours,
+    one_session_a_device,
+    no_session_waits_for_ever,
+    captures_are_whole_or_explained,
+    files_are_what_the_device_has,
+    devices_are_cleaned_up_or_said,
+    nothing_unpinned_is_started,
+    only_plain_words_reach_devices,
+)

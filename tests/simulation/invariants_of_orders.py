@@ -1,0 +1,126 @@
+"""What must always hold of what people order: each invariant is a function, its docstring the sentence it checks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.models.action import State
+from shared.models.asked import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulation.world import World
+
+SKEW = timedelta(seconds=1)
+IN_FLIGHT = 9.0
+"""Virtual seconds for which a call may be under way between its sender's last look and its effect."""
+
+
+def every_order_is_answered(world: World) -> Iterator[str]:
+    """Every order is answered in words, though its message or its worker was lost, or kept as a dead letter."""
+    answers, letters = world.record.orders(), {letter.text for letter in world.record.letters()}
+    for name, order in world.people.sent.items():
+        record = answers.get(name)
+        if record is None and not any(name in text for text in letters):
+            yield f"{name}, to {order.kind}, was never written down"
+        elif record and not (record.state.answered and record.answer and record.answered_at):
+            yield f"{name}, to {order.kind}, is {record.state}: {record.answer}"
+
+
+def a_different_order_under_one_id_is_refused(world: World) -> Iterator[str]:
+    """Of two orders under one id the second is refused, kept beside the first, and changes nothing of it."""
+    stored = world.record.orders()
+    for order in world.people.namesakes:
+        beside = [record for key, record in stored.items() if key.startswith(f"{order.id}:") and record.order == order]
+        first = stored.get(order.id)
+        if first and first.order != order and not any(record.state is Stage.REFUSED for record in beside):
+            yield f"{order.id}, to {order.kind}, of {order.by}"
+
+
+def an_order_is_carried_out_once(world: World) -> Iterator[str]:
+    """An order changes an action once, opens one round at most, and replays a letter once, however often it comes."""
+    opened = Counter(action.opened_by for action in world.record.actions() if action.opened_by)
+    yield from (f"{order} opened {count} rounds" for order, count in opened.items() if count > 1)
+    for action in world.record.actions():
+        twice = [order for order, count in Counter(action.orders).items() if count > 1]
+        yield from (f"{order} changed {action.key} twice" for order in twice)
+    for letter in world.record.letters():
+        times = Counter(mark.order for mark in letter.replays)
+        yield from (f"{order} replayed {letter.key} twice" for order, count in times.items() if count > 1)
+
+
+def an_approval_counts_in_time(world: World) -> Iterator[str]:
+    """An approval after it expired does nothing."""
+    for action in world.record.actions():
+        if (
+            action.approved_at
+            and action.approve_by
+            and not action.opened_by
+            and action.approved_at >= action.approve_by
+        ):
+            yield f"{action.key} was approved at {action.approved_at}, it expired at {action.approve_by}"
+
+
+_GIVING_BACK = {"Unisolate", "UnrestrictCodeExecution"}
+
+
+def nothing_is_sent_while_held(world: World) -> Iterator[str]:
+    """While everything is held no device is touched but to give back, and but for calls already in flight."""
+    for effect in world.record.effects:
+        if effect.kind not in _GIVING_BACK and effect.held_for > IN_FLIGHT:
+            yield f"{effect.kind} on {effect.device[:8]} at {effect.at}, held for {effect.held_for:.0f} s"
+
+
+def an_ordered_release_stands(world: World) -> Iterator[str]:
+    """A device that was released by order is not isolated by us again without a newer alert or a person's wish."""
+    for effect in world.record.effects:
+        if effect.kind == "Isolate" and effect.ordered_free:
+            yield f"{effect.device[:8]} at {effect.at}: {effect.comment}"
+
+
+def nothing_lands_behind_a_release(world: World) -> Iterator[str]:
+    """A release is never sent while an isolation of ours is pending on the device: that would land after it."""
+    for effect in world.record.effects:
+        if effect.kind == "Unisolate" and "PublicApi" in effect.isolating:
+            yield f"{effect.device[:8]} at {effect.at}: {effect.comment}"
+
+
+def an_ordered_release_frees(world: World) -> Iterator[str]:
+    """Once a release by order is over, no isolation of ours takes effect that was asked for before the order."""
+    desk = world.tenant.desk
+    for action in world.record.actions():
+        over = action.finished_at if action.state in {State.SUCCEEDED, State.ELSEWHERE} else None
+        if over is None or action.responder != "release" or not action.opened_by:
+            continue
+        for each in desk.of(action.device):
+            landed = desk.progress(each).finished
+            done = each.kind == "Isolate" and each.source == "PublicApi" and desk.progress(each).status == "Succeeded"
+            if done and landed and each.created < action.created - SKEW and landed > over + SKEW:
+                yield f"{action.device[:8]}: isolated at {landed}, its release was over at {over}"
+
+
+def what_waits_is_told_with_its_command(world: World) -> Iterator[str]:
+    """Whatever waits for a person, or came to nothing, says what that person can do, and the command is one of ours."""
+    verbs = {"approve", "resume", "retry", "isolate", "release"}
+    for action in world.record.actions():
+        verb = action.todo.partition("bulkhead ")[2].partition(" ")[0]
+        if action.state is State.WAITING and not action.todo:
+            yield f"{action.key} waits, and nobody is told what to do"
+        if verb and verb not in verbs:
+            yield f"{action.key}: {action.todo}"
+
+
+OF_ORDERS = (
+    every_order_is_answered,
+    a_different_order_under_one_id_is_refused,
+    an_order_is_carried_out_once,
+    an_approval_counts_in_time,
+    nothing_is_sent_while_held,
+    an_ordered_release_stands,
+    nothing_lands_behind_a_release,
+    an_ordered_release_frees,
+    what_waits_is_told_with_its_command,
+)

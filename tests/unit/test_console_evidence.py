@@ -1,0 +1,241 @@
+"""What a person does with the archive, and that it is noted beside the run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from console.archive import Archive
+from console.commands import bulkhead
+from console.session import Session
+from responders._access import accesses
+from shared.errors import Denied
+from shared.models.archive.names import access_folder
+from shared.storage.interface import Version
+from tests.fakes.signing import NAME
+from tests.fakes.storage import FakeCustodian
+from tests.unit.archived import Archived, sealed
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+
+@dataclass
+class Office:
+    """An archive with one sealed run, and a person who may do everything, or read only."""
+
+    run: Archived = field(default_factory=sealed)
+    reads_only: bool = False
+
+    def archive(self, _values: object, _url: str) -> Archive:
+        return Archive(self.run.evidence, FakeCustodian(self.run.evidence), self.run.clock)
+
+    def call(self, *said: str) -> Result:
+        session = Session(reach=self.archive, environment={}, whoami=lambda _values: "ann@contoso.com")
+        return CliRunner().invoke(bulkhead, list(said), obj=session)
+
+    def told(self, *said: str, status: int = 0) -> dict[str, Any]:
+        result = self.call(*said, "--json")
+        assert result.exit_code == status, result.output
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+
+    @property
+    def name(self) -> str:
+        return self.run.folder.rpartition("/")[2]
+
+    def noted(self) -> list[tuple[str, str, str]]:
+        since = accesses(self.run.evidence, self.run.folder)
+        return [(each.what, each.who.identity, each.to) for each in since]
+
+    def spoil(self, name: str, data: bytes) -> None:
+        place = f"{self.run.folder}/{name}"
+        stored, _ = self.run.evidence.stored[place]
+        self.run.evidence.stored[place] = (replace(stored, size=len(data)), data)
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+def test_runs_are_listed_with_whether_they_are_sealed(office: Office) -> None:
+    assert office.told("evidence", "list") == {"runs": [{"run": office.run.folder, "sealed": True, "held": False}]}
+    assert office.told("evidence", "list", "99") == {"runs": []}
+    assert office.name in office.call("evidence", "list").output
+
+
+def test_a_run_is_shown_with_its_proof_and_what_happened_since(office: Office) -> None:
+    office.told("evidence", "share", office.name, "--to", "bob@law.example")
+    told = office.told("evidence", "show", office.name)
+    assert {each["path"]: each["proof"] for each in told["manifest"]["items"]}[
+        "data/memory/image.raw"
+    ] == "received-only"
+    assert told["access"][0]["to"] == "bob@law.example"
+    assert "bob(at)law" in office.call("evidence", "show", office.name).output
+
+
+def test_verify_says_that_all_is_as_it_was_sealed_and_notes_that_it_was_read(office: Office) -> None:
+    told = office.told("verify")
+    assert told["whole"]
+    assert told["runs"][0]["signed"] == f"local key {NAME}"
+    assert office.noted() == [("verified", "ann@contoso.com", "")]
+
+
+def test_verify_names_what_differs_and_fails(office: Office) -> None:
+    office.spoil("data/memory/image.raw", b"memorz")
+    told = office.told("verify", status=1)
+    (difference,) = told["runs"][0]["differences"]
+    assert (difference["object"], difference["where"]) == ("data/memory/image.raw", "bytes 0-5")
+    assert "data/memory/image.raw, bytes 0-5: differ from what was sealed" in office.call("verify").output
+
+
+def older(office: Office, name: str, number: str) -> Version:
+    return Version(f"{office.run.folder}/{name}", number, office.run.clock.now(), current=False)
+
+
+def test_verify_names_what_was_written_over_though_its_bytes_are_the_same(office: Office) -> None:
+    """Nothing of ours writes twice: the account keeps what was there before."""
+    office.run.evidence.older += [older(office, "data/memory/image.raw", each) for each in ("1", "2")]
+    (difference,) = office.told("verify", status=1)["runs"][0]["differences"]
+    assert (difference["object"], difference["where"]) == ("data/memory/image.raw", "version 9")
+    assert difference["text"] == "was written over: 9 stands in place of 1, the first of 3 versions"
+
+
+def test_verify_names_what_was_deleted_and_which_version_is_kept(office: Office) -> None:
+    office.run.evidence.older.append(older(office, "data/gone.bin", "1"))
+    (difference,) = office.told("verify", status=1)["runs"][0]["differences"]
+    assert difference["text"] == "was deleted: version 1 is the first of 1 that are kept"
+
+
+def test_who_may_not_look_at_versions_is_told_so(office: Office) -> None:
+    def refuse(call: str) -> None:
+        if call == "evidence.versions":
+            raise Denied("no", status=403)
+
+    office.run.evidence.before = refuse
+    result = office.call("verify")
+    assert result.exit_code == 0
+    assert "whether anything was written over was not looked at" in result.stderr
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_one_bit_in_any_access_is_named(office: Office, number: int) -> None:
+    """The chain beside the run is checked too, its last event by the hash that it was committed with."""
+    for _ in range(3):
+        office.told("evidence", "share", office.name, "--to", "bob")
+    name = f"{access_folder(office.run.folder)}/{number:06d}.json"
+    stored, data = office.run.evidence.stored[name]
+    for at in range(0, len(data), 40):
+        office.run.evidence.stored[name] = (stored, data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        found = office.told("verify", status=1)["runs"][0]["differences"]
+        assert [each["object"] for each in found] == [name], at
+
+
+def test_an_access_that_is_missing_is_noticed(office: Office) -> None:
+    for _ in range(3):
+        office.told("evidence", "share", office.name, "--to", "bob")
+    folder = access_folder(office.run.folder)
+    del office.run.evidence.stored[f"{folder}/000002.json"]
+    found = office.told("verify", status=1)["runs"][0]["differences"]
+    assert [each["object"] for each in found] == [f"{folder}/000003.json"]
+
+
+def test_a_run_that_is_not_sealed_is_no_success(office: Office) -> None:
+    office.run.evidence.write_once("2026/08/inc-9/dev-a-b/run-1/data/a", [b"x"], metadata={})
+    assert office.told("verify", status=1)["unsealed"] == ["2026/08/inc-9/dev-a-b/run-1"]
+    assert not office.told("verify", "--incident", "8", status=1)["runs"]
+
+
+def test_who_may_only_read_verifies_all_the_same(office: Office) -> None:
+    def refuse(call: str) -> None:
+        if call == "evidence.write_once":
+            raise Denied("no", status=403)
+
+    office.run.evidence.before = refuse
+    result = office.call("verify")
+    assert result.exit_code == 0
+    assert "you may only read" in result.stderr
+    assert office.call("evidence", "share", office.name, "--to", "bob").exit_code == 1, "nothing is lent unseen"
+
+
+def test_a_run_is_fetched_checked_and_noted(office: Office, tmp_path: Path) -> None:
+    told = office.told("evidence", "get", office.name, "--into", str(tmp_path))
+    assert told["whole"]
+    assert (tmp_path / office.name / "data" / "memory" / "image.raw").read_bytes() == b"memory"
+    assert [what for what, _, _ in office.noted()] == ["read"]
+    assert office.told("verify", str(tmp_path))["whole"]
+
+
+def test_a_download_goes_on_where_it_ended(office: Office, tmp_path: Path) -> None:
+    """What is there whole is not fetched again, and what is there in part from its end on."""
+    folder = tmp_path / office.name
+    (folder / "data" / "memory").mkdir(parents=True)
+    (folder / "data" / "memory" / "image.raw.part").write_bytes(b"MEM")
+    told = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)
+    assert told["differences"] == ["data/memory/image.raw, bytes 0-5: differ from what was sealed"]
+    assert (folder / "data" / "memory" / "image.raw").read_bytes() == b"MEMory"
+
+
+@pytest.mark.parametrize("name", ["data/..hidden", "data/.ssh", "data/a\u202eb"])
+def test_a_name_that_is_none_of_ours_is_not_made_a_file(office: Office, tmp_path: Path, name: str) -> None:
+    office.run.evidence.write_once(f"{office.run.folder}/{name}", [b"x"], metadata={})
+    result = office.call("evidence", "get", office.name, "--into", str(tmp_path))
+    assert result.exit_code == 1
+    assert "somebody put it there" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_reads_for_eight_hours_and_is_noted_with_whom_it_is_for(office: Office) -> None:
+    told = office.told("evidence", "share", office.name, "data/memory/image.raw", "--to", "bob", "--why", "review")
+    (link,) = told["links"].values()
+    assert "sp=r&" in link
+    assert told["until"].startswith(f"{office.run.clock.now().date()} {office.run.clock.now().hour + 8:02d}:")
+    (noted,) = accesses(office.run.evidence, office.run.folder)
+    assert (noted.what, noted.to, noted.why.purpose) == ("shared", "bob", "review")
+    assert "sig=" not in noted.line.decode()
+    assert office.call("evidence", "share", office.name, "data/none", "--to", "bob").exit_code == 2
+
+
+def test_a_hold_is_set_on_every_object_of_an_incident_and_let_go(office: Office) -> None:
+    """What happened to its runs since, and the reports that were kept of it, too; of no other incident anything."""
+    run, label = office.run, {"kind": "report"}
+    kept = "2026/09/inc-71/reports/report-r0001.html"
+    run.evidence.write_once(kept, [b"x"], metadata=label)
+    run.evidence.write_once(kept.replace("inc-71", "inc-710"), [b"x"], metadata=label)
+    told = office.told("evidence", "hold", "71", "--why", "court order")
+    device, _, name = run.folder.rpartition("/")
+    beside = {kept, f"{device}/access/{name}/000001.json"}
+    assert run.evidence.holds == {f"{run.folder}/{name}" for name in run.objects} | beside
+    assert told["objects"] == len(run.evidence.holds)
+    assert office.told("evidence", "list")["runs"][0]["held"]
+    office.told("evidence", "release-hold", "71", "--why", "settled")
+    assert office.run.evidence.holds == set()
+    assert [what for what, _, _ in office.noted()] == ["held", "let go"]
+    assert office.call("evidence", "hold", "99", "--why", "x").exit_code == 2
+
+
+def test_what_happens_since_changes_nothing_of_the_run(office: Office) -> None:
+    before = office.run.objects
+    for command in (("share", office.name, "--to", "b"), ("hold", "71", "--why", "x")):
+        office.told("evidence", *command)
+    assert office.run.objects == before
+    assert office.told("verify")["whole"]
+
+
+def test_a_downloaded_run_whose_seal_is_gone_is_not_passed_over(office: Office, tmp_path: Path) -> None:
+    """Beside another one that is whole: removing a file must not make an end green."""
+    for number in (1, 2):
+        for name, data in office.run.objects.items():
+            path = tmp_path / f"run-{number}" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    assert office.told("verify", str(tmp_path))["whole"] is True
+    (tmp_path / "run-2" / "checkpoint.json").unlink()
+    told = office.told("verify", str(tmp_path), status=1)
+    assert told["unsealed"] == [str(tmp_path / "run-2")]

@@ -1,0 +1,218 @@
+"""What waits for a person: approved, refused, or left until it is too late. Approval passes caps and age, no more."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import pytest
+
+from responders._entries import Entry
+from shared.models.action import Action, State
+from shared.models.asked import Stage
+from shared.storage.interface import Replace
+from tests.unit.order_stand import CONTROLLER, HOST, INCIDENT, OTHER, PROTECTED, THIRD, Stand
+
+NONE = '{"per_incident": 0}'
+
+
+def waiting(*devices: str, settings: Mapping[str, str] = MappingProxyType({})) -> Stand:
+    """A stand where the isolation of devices waits, since the caps allow none."""
+    stand = Stand({"ISOLATION_CAPS": NONE, **settings})
+    stand.harm(*(devices or (HOST,)))
+    assert {state for _, state in stand.states()} == {State.WAITING}
+    return stand
+
+
+def rewritten(stand: Stand, action: Action, **members: object) -> None:
+    """Change a row behind everybody's back."""
+    entry: Entry[Action] | None = stand.ports.ledger.open_action(action.key)
+    assert entry
+    made = action.model_copy(update=members)
+    stand.rows.commit("open", [Replace(made.key, made.model_dump_json(), entry.etag, made.due)])
+
+
+def test_what_is_approved_passes_the_cap_and_is_isolated() -> None:
+    stand = waiting()
+    record = stand.order("approve", incident=INCIDENT)
+    assert record.state is Stage.DONE
+    assert record.answer == f"approved: isolate on host1 ({stand.action().id})"
+    assert (stand.action().approved, stand.action().approved_by) == (True, "Ann")
+    stand.wait(60)
+    assert stand.isolated()
+    assert stand.action().state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("called", ["host1", "HOST1", HOST, HOST[:8], HOST[:12].upper()])
+def test_one_device_of_the_incident_is_approved_by_its_name_or_the_start_of_its_id(called: str) -> None:
+    stand = waiting(HOST, OTHER)
+    assert stand.order("approve", incident=INCIDENT, device=called).state is Stage.DONE
+    stand.wait(60)
+    assert (stand.isolated(HOST), stand.isolated(OTHER)) == (True, False)
+
+
+def test_one_action_is_approved_by_its_id() -> None:
+    stand = waiting(HOST, OTHER)
+    assert stand.order("approve", action=stand.action(device=OTHER).id).state is Stage.DONE
+    stand.wait(60)
+    assert (stand.isolated(HOST), stand.isolated(OTHER)) == (False, True)
+
+
+def test_all_that_waits_of_an_incident_is_approved_at_once() -> None:
+    stand = waiting(HOST, OTHER, THIRD)
+    stand.order("approve", incident=INCIDENT)
+    stand.wait(60)
+    assert {state for _, state in stand.states()} == {State.SUCCEEDED}
+
+
+def test_a_domain_controller_is_isolated_where_a_person_says_so() -> None:
+    stand = Stand()
+    stand.harm(CONTROLLER)
+    assert stand.action(device=CONTROLLER).state is State.WAITING
+    stand.order("approve", incident=INCIDENT, device="dc1")
+    stand.wait(60)
+    assert stand.isolated(CONTROLLER)
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({"incident": "404"}, "nothing of incident 404 waits for a person"),
+        ({"incident": INCIDENT, "device": "host9"}, "waits; waiting: isolate on host1"),
+        ({"incident": INCIDENT, "device": HOST[:7]}, "waits; waiting: isolate on host1"),
+        ({"incident": INCIDENT, "responder": "collect_package"}, "no such action"),
+        ({"action": "0" * 16}, "no action of ours has this id"),
+    ],
+)
+def test_where_nothing_waits_the_answer_says_so(about: dict[str, object], words: str) -> None:
+    stand = waiting()
+    record = stand.order("approve", **about)
+    assert record.state is Stage.REFUSED
+    assert words in record.answer
+    assert stand.action().state is State.WAITING
+
+
+def test_a_name_that_two_devices_have_is_not_enough() -> None:
+    """What is meant is not guessed: the wrong device would be cut off."""
+    stand = waiting(HOST, OTHER)
+    rewritten(stand, stand.action(device=OTHER), device_name="host1.elsewhere.example")
+    record = stand.order("approve", incident=INCIDENT, device="host1")
+    assert (record.state, "several devices" in record.answer) == (Stage.REFUSED, True)
+    assert not stand.posts("/isolate")
+
+
+def test_what_is_approved_already_does_not_wait() -> None:
+    stand = waiting()
+    stand.order("approve", incident=INCIDENT)
+    record = stand.order("approve", action=stand.action().id)
+    assert record.state is Stage.REFUSED
+    assert "it does not wait: it is next to be sent" in record.answer
+
+
+# Never
+
+
+def test_protection_passes_no_approval() -> None:
+    stand = waiting()
+    rewritten(stand, stand.action(), device_name="cfo.contoso.com")
+    stand.restart({"ISOLATION_CAPS": NONE, "PROTECTED": '{"names": ["cfo"]}'})
+    record = stand.order("approve", incident=INCIDENT)
+    assert record.state is Stage.REFUSED
+    assert "protected (by name)" in record.answer
+    assert stand.action().state is State.WAITING
+
+
+def test_a_tag_that_protects_is_seen_when_it_is_sent() -> None:
+    """The details that were read when it was planned are old by then."""
+    stand = waiting()
+    stand.restart({"ISOLATION_CAPS": NONE, "PROTECTED": '{"tags": ["Crown"]}'})
+    stand.tenant.fleet.put({"id": HOST, "machineTags": ["Crown"]})
+    stand.wait(700)
+    stand.order("approve", incident=INCIDENT)
+    stand.wait(60)
+    assert stand.action().state is State.REFUSED
+    assert not stand.posts("/isolate")
+
+
+def test_the_mode_passes_no_approval() -> None:
+    stand = waiting()
+    stand.restart({"RESPONSE_MODE": "observe"})
+    record = stand.order("approve", incident=INCIDENT)
+    assert (record.state, "RESPONSE_MODE is observe" in record.answer) == (Stage.REFUSED, True)
+    assert stand.action().state is State.WAITING
+
+
+def test_a_hold_passes_no_approval() -> None:
+    stand = waiting()
+    stand.order("hold", why="maintenance")
+    record = stand.order("approve", incident=INCIDENT)
+    assert (record.state, "first: bulkhead resume" in record.answer) == (Stage.REFUSED, True)
+    stand.order("resume")
+    assert stand.order("approve", incident=INCIDENT).state is Stage.DONE
+
+
+# Refused
+
+
+def test_what_a_person_refuses_is_never_done_and_says_who_and_why() -> None:
+    stand = waiting()
+    record = stand.order("refuse", incident=INCIDENT, why="it is the test bench")
+    assert record.state is Stage.DONE
+    assert (stand.action().state, stand.action().detail) == (State.REFUSED, "by Ann: it is the test bench")
+    stand.wait(60)
+    assert "was refused: by Ann: it is the test bench" in stand.told()
+    assert stand.order("approve", action=stand.action().id).state is Stage.REFUSED
+    assert not stand.isolated()
+
+
+# Too late
+
+
+def test_what_waits_may_be_approved_for_so_long_and_is_then_refused_aloud() -> None:
+    stand = waiting(settings={"APPROVAL_EXPIRES": "PT10M"})
+    stand.wait(595)
+    assert stand.action().state is State.WAITING
+    stand.wait(10)
+    over = stand.action()
+    assert over.state is State.REFUSED
+    assert over.detail.startswith("nobody approved it in time; the cap of 0")
+    assert over.todo == f"if it is still called for: bulkhead retry {over.id}"
+    assert stand.told().count('"text": "Response ended: incident 7, severity high", "blocks"') == 2
+    assert "nobody approved it in time" in stand.told()
+
+
+def test_an_approval_after_that_does_nothing_though_nobody_has_looked_yet() -> None:
+    stand = waiting(settings={"APPROVAL_EXPIRES": "PT10M"})
+    stand.clock.advance(600)
+    record = stand.order("approve", incident=INCIDENT)
+    assert record.state is Stage.REFUSED
+    assert "its approval expired at 2026-01-05 09:10 UTC; anew: bulkhead retry" in record.answer
+    stand.wait(60)
+    assert not stand.isolated()
+
+
+def test_what_waits_anew_has_all_its_time_anew() -> None:
+    """Approved, then stopped by the mode before it was sent."""
+    stand = waiting(settings={"APPROVAL_EXPIRES": "PT10M"})
+    stand.clock.advance(590)
+    stand.order("approve", incident=INCIDENT)
+    stand.restart({"RESPONSE_MODE": "observe", "APPROVAL_EXPIRES": "PT10M"})
+    stand.wait(300)
+    assert stand.action().state is State.WAITING
+    assert stand.action().approve_by == stand.action().since + stand.ports.settings.APPROVAL_EXPIRES
+
+
+# What people are told to do
+
+
+def test_what_people_are_told_to_do_is_what_they_can_order() -> None:
+    stand = Stand({"ISOLATION_CAPS": '{"per_incident": 5, "fleet_share": 1.0}'})
+    stand.harm(CONTROLLER, PROTECTED)
+    assert stand.action(device=CONTROLLER).todo.endswith(f"then: bulkhead approve {INCIDENT} dc1")
+    assert "Defender portal" in stand.action(device=PROTECTED).todo
+
+
+@pytest.mark.parametrize("name", ["x; rm -rf ~", "$(reboot)", "--yes", "", "a b", "ｈｏｓｔ"])
+def test_no_device_can_put_words_into_a_command(name: str) -> None:
+    """Names come from telemetry, and people copy commands."""
+    stand = Stand({"ISOLATION_CAPS": NONE})
+    stand.harm(HOST)
+    assert stand.action().model_copy(update={"device_name": f"{name}.contoso.com"}).label == HOST[:8]

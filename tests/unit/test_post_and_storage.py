@@ -1,0 +1,36 @@
+"""What storage does right behind a POST says nothing of the POST: a device that is being isolated counts as such."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+
+from shared.errors import Transient
+from shared.models.action import State
+from tests.unit.order_stand import HOST, Stand
+
+SENT = {State.SENDING, State.ACCEPTED, State.UNKNOWN}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("call", ["rows.get", "rows.query", "rows.commit"])
+def test_storage_that_fails_behind_a_post_does_not_make_it_unsent(call: str, number: int) -> None:
+    """Else a cancellation withdraws the row, its place under the caps is free, and one device too many is isolated."""
+
+    def before(port: str) -> None:
+        if port == "devices.isolate":
+            stand.trouble.plan(call, number, after=False)
+
+    stand = Stand(before=before)
+    with suppress(Transient):
+        stand.harm(HOST)
+    stand.trouble.over()
+    assert stand.made() == ["Isolate Pending"]
+    assert stand.action().state in SENT
+    with suppress(Transient):
+        stand.later(stand.order("cancel", action=stand.action().id), 300)
+    assert stand.made()[0] in {"Isolate Cancelled", "Isolate Succeeded"}
+    held = [spent.id for spent in stand.ports.ledger.caps().value.sent]
+    assert held == [stand.action().id]
+    assert stand.posts("/isolate") == 1

@@ -1,0 +1,163 @@
+"""The queue `report`: the newest report in `review`, revisions in `evidence` once, and nothing made for nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from local.tenant import samples
+from responders._cases import REPORTS
+from responders._flow import Flow
+from responders._report.closing import FILES
+from responders._report.job import Reporting
+from shared.errors import NotFound, Transient
+from shared.models.reported import Reported
+from tests.fakes.storage import FakePages
+from tests.unit.order_stand import Stand
+
+ID = "7"
+
+
+@pytest.fixture
+def stand() -> Stand:
+    """A harmful incident that is contained, collected and told."""
+    made = Stand()
+    made.tenant.incidents.put(samples.harmful_incident(ID, created=made.clock.now()))
+    made.flow.watch()
+    made.wait(600)
+    return made
+
+
+def row(stand: Stand) -> Reported:
+    entry = stand.ports.ledger.one(Reported, REPORTS, ID)
+    assert entry
+    return entry.value
+
+
+def revisions(stand: Stand) -> list[str]:
+    return sorted(name for name in stand.ports.evidence.stored if "/reports/" in name)  # type: ignore[attr-defined]
+
+
+def pages(stand: Stand) -> dict[str, tuple[bytes, str]]:
+    found: dict[str, tuple[bytes, str]] = stand.ports.pages.stored  # type: ignore[attr-defined]
+    return found
+
+
+def test_the_newest_report_and_what_belongs_to_it_is_in_review(stand: Stand) -> None:
+    assert set(pages(stand)) == {"index.html", *(f"incidents/{ID}/{name}" for name in ("report.html", *FILES))}
+    whole, media_type = pages(stand)[f"incidents/{ID}/report.html"]
+    assert media_type == "text/html; charset=utf-8"
+    assert b"1 of 1 devices contained" in whole
+    assert f'href="incidents/{ID}/report.html"'.encode() in pages(stand)["index.html"][0]
+    assert json.loads(pages(stand)[f"incidents/{ID}/attack-layer.json"][0])["versions"]["layer"] == "4.5"
+
+
+def test_a_revision_is_kept_for_each_stage_once_and_never_changed(stand: Stand) -> None:
+    kept = row(stand).revisions
+    assert [each.kind for each in kept] in (["contained", "final"], ["final"])
+    assert [each.name for each in kept] == [name for name in revisions(stand) if name.endswith(".html")]
+    assert all(each.sha256 == stand.ports.evidence.head(each.name).sha256 for each in kept)  # type: ignore[union-attr]
+    before = dict(stand.ports.evidence.stored)  # type: ignore[attr-defined]
+    for _ in range(3):
+        stand.flow.report(ID)
+    assert stand.ports.evidence.stored == before  # type: ignore[attr-defined]
+
+
+def test_nothing_new_makes_nothing(stand: Stand) -> None:
+    made = row(stand).made
+    stand.wait(300)
+    stand.flow.report(ID)
+    assert row(stand).made == made
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("manifest.json", b'{"items": [5, {"path": "data/a", "hashes": 7}]}'),
+        ("manifest.json", b"{"),
+        ("checkpoint.json", b'{"signer": 5}'),
+        ("overview.json", b"{"),
+        ("overview.json", b'{"answered": [7], "missing": 5}'),
+        ("custody.jsonl", b"[" * 100_000 + b'\n5\n{"who": 5}'),
+    ],
+)
+def test_an_archive_that_somebody_changed_keeps_no_report_from_being_made(stand: Stand, name: str, data: bytes) -> None:
+    """Else whoever changes evidence could keep people from reading what happened since."""
+    stored = stand.ports.evidence.stored  # type: ignore[attr-defined]
+    for place in [each for each in stored if each.endswith(f"/{name}")]:
+        stored[place] = (replace(stored[place][0], size=len(data)), data)
+    test_a_note_is_in_the_next_report(stand)
+
+
+def test_a_note_is_in_the_next_report(stand: Stand) -> None:
+    order = {"id": "note-0001", "kind": "note", "by": "mori@example.com", "at": "2026-01-05T09:30:00Z"}
+    stand.flow.order(json.dumps(order | {"incident": ID, "text": "She opened the invoice herself."}))
+    stand.wait(120)
+    stand.flow.report(ID)
+    assert b"She opened the invoice herself." in pages(stand)[f"incidents/{ID}/report.html"][0]
+
+
+def test_a_worker_that_dies_between_the_row_and_the_revision_leaves_no_gap(stand: Stand) -> None:
+    """The row names the revision; whoever comes next writes it under that name."""
+    kept = row(stand).revisions
+    entry = stand.ports.ledger.one(Reported, REPORTS, ID)
+    assert entry
+    unwritten = kept[-1].model_copy(
+        update={"number": len(kept) + 1, "name": kept[-1].name[:-9] + "9999.html", "sha256": ""}
+    )
+    stand.ports.ledger.put(REPORTS, ID, entry.value.model_copy(update={"revisions": (*kept, unwritten)}), entry.etag)
+    Reporting(stand.ports, stand.clock.now() + timedelta(minutes=4)).run(ID)
+    assert row(stand).revisions[-1].sha256
+    assert len(row(stand).revisions) == len(kept) + 1
+
+
+def failing(stand: Stand, error: Exception) -> Stand:
+    """The same, with pages that cannot be put until the error is taken away."""
+    errors = [error]
+
+    def before(call: str) -> None:
+        if call == "pages.put" and errors:
+            raise errors.pop()
+
+    stand.ports = replace(stand.ports, pages=FakePages(before=before))
+    stand.flow = Flow(stand.ports)
+    stand.tenant.incidents.put(samples.harmful_incident(ID, created=stand.clock.now()))
+    stand.flow.watch()
+    stand.wait(600)
+    return stand
+
+
+def test_storage_that_fails_for_a_while_delays_the_report_and_nothing_else() -> None:
+    made = failing(Stand(), Transient("storage is busy", 5.0))
+    assert f"incidents/{ID}/report.html" in pages(made)
+    assert row(made).digest
+    assert len(revisions(made)) == 5 * len(row(made).revisions)
+
+
+def test_a_container_that_is_missing_is_an_alarm_until_it_is_there() -> None:
+    made = failing(Stand(), NotFound("review is missing", status=404, code="ContainerNotFound"))
+    told = json.dumps([each["message"] for each in made.tenant.chat.messages])
+    assert "cannot be kept" in told
+    assert "over: the report of incident" in told
+    assert f"incidents/{ID}/report.html" in pages(made)
+
+
+def test_an_incident_that_is_not_assessed_yet_has_no_report() -> None:
+    made = Stand()
+    made.flow.report(ID)
+    assert pages(made) == {}
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "Incidents"), ("ja", "インシデント一覧")])
+def test_reports_are_in_the_language_of_the_settings(language: str, said: str) -> None:
+    made = Stand({"LANGUAGE": language, "REPORT_ZONE": "Asia/Tokyo", "REVIEW_URL": "https://review.example.com"})
+    made.tenant.incidents.put(samples.harmful_incident(ID, created=made.clock.now()))
+    made.flow.watch()
+    made.wait(600)
+    assert said in pages(made)["index.html"][0].decode()
+    told = json.dumps([each["message"] for each in made.tenant.chat.messages], ensure_ascii=False)
+    assert "https://review.example.com/incidents/7/report.html" in told
+    assert ("インシデント 7" in told) is (language == "ja")

@@ -1,0 +1,251 @@
+"""The archive read again while nobody asks."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, utils
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+
+from responders._access import accesses
+from responders._ledger import Ledger
+from responders._reverify import HELD_HOURS, SAMPLE_HOURS, chosen, reverify
+from shared.models.archive.checkpoint import VAULT, PublicKey, base64url
+from shared.models.archive.names import access_folder
+from shared.storage.interface import Protection, Version
+from tests.fakes.signing import FakeSigner
+from tests.fakes.storage import FakeProtections, FakeRows
+from tests.unit.archived import Archived, sealed
+
+if TYPE_CHECKING:
+    from responders._ports import Ports
+
+RUNS = [f"2026/08/inc-{number}/dev-a-b/run-1" for number in range(1000)]
+
+
+def test_every_run_has_one_turn_in_four_weeks() -> None:
+    """And the turns are spread: no hour has many times its share."""
+    turns = [chosen(RUNS, set(), hour) for hour in range(SAMPLE_HOURS)]
+    assert sorted(run for turn in turns for run in turn) == sorted(RUNS)
+    assert max(map(len, turns)) <= 10
+
+
+def test_what_is_under_legal_hold_has_one_every_day() -> None:
+    held = set(RUNS[:10])
+    for day in range(3):
+        turns = [chosen(RUNS, held, hour) for hour in range(day * HELD_HOURS, (day + 1) * HELD_HOURS)]
+        assert held <= {run for turn in turns for run in turn}
+
+
+def due(run: Archived) -> Ports:
+    """Ports at the hour in which the run is read again."""
+    ports: Any = run.ports
+    ports.ledger, ports.chats = Ledger(FakeRows()), {}
+    while not chosen([run.folder], set(), int(run.clock.now().timestamp() // 3600)):
+        run.clock.advance(3600)
+    return cast("Ports", ports)
+
+
+def test_a_run_that_is_as_it_was_sealed_is_noted_and_rings_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    run = sealed()
+    ports = due(run)
+    with caplog.at_level(logging.INFO):
+        reverify(ports, run.clock.now() + timedelta(minutes=8))
+    assert "alarm" not in caplog.text
+    (noted,) = accesses(run.evidence, run.folder)
+    assert (noted.what, noted.who.function) == ("verified", "housekeeping")
+    assert noted.detail.endswith(" 0 differences")
+
+
+def test_the_first_difference_is_an_alarm_that_says_where(caplog: pytest.LogCaptureFixture) -> None:
+    run = sealed()
+    ports = due(run)
+    place = f"{run.folder}/data/memory/image.raw"
+    stored, _ = run.evidence.stored[place]
+    run.evidence.stored[place] = (replace(stored, size=6), b"mEmory")
+    reverify(ports, run.clock.now() + timedelta(minutes=8))
+    assert 'bulkhead.alarm {"kind": "custody 2026 08 inc-71' in caplog.text
+    assert "data/memory/image.raw, bytes 0-5: differ" in caplog.text
+
+
+def test_what_was_written_over_with_the_same_bytes_is_an_alarm_too(caplog: pytest.LogCaptureFixture) -> None:
+    run = sealed()
+    ports = due(run)
+    run.evidence.older.append(Version(f"{run.folder}/data/memory/image.raw", "1", None, current=False))
+    reverify(ports, run.clock.now() + timedelta(minutes=8))
+    assert "data/memory/image.raw, version 9: was written over: 9 stands in place of 1" in caplog.text
+
+
+def test_a_broken_chain_of_accesses_is_an_alarm_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    run = sealed()
+    ports = due(run)
+    place = f"{access_folder(run.folder)}/000001.json"
+    run.evidence.write_once(place, [b"{}"], metadata={})
+    reverify(ports, run.clock.now() + timedelta(minutes=8))
+    assert f"{place}: does not follow the event before it" in caplog.text
+
+
+def test_without_time_nothing_is_claimed(caplog: pytest.LogCaptureFixture) -> None:
+    run = sealed()
+    ports = due(run)
+    reverify(ports, run.clock.now())
+    assert "1 of 1 runs that were to be read again were not" in caplog.text
+    assert accesses(run.evidence, run.folder) == ()
+
+
+def test_a_run_that_is_not_sealed_is_left_alone() -> None:
+    run = Archived()
+    run.desk().keep_bytes("data/a.txt", b"a", kind="note", media_type="text/plain")
+    reverify(due(run), run.clock.now() + timedelta(minutes=8))
+    assert accesses(run.evidence, run.folder) == ()
+
+
+def test_a_run_in_the_place_of_another_one_is_an_alarm(caplog: pytest.LogCaptureFixture) -> None:
+    """It is whole and signed with the right key: of another incident."""
+    run = sealed()
+    other = run.folder.replace("inc-71", "inc-72")
+    for name, stored in list(run.evidence.stored.items()):
+        run.evidence.stored[name.replace(run.folder, other)] = stored
+        del run.evidence.stored[name]
+    ports: Any = run.ports
+    ports.ledger, ports.chats = Ledger(FakeRows()), {}
+    while not chosen([other], set(), int(run.clock.now().timestamp() // 3600)):
+        run.clock.advance(3600)
+    reverify(ports, run.clock.now() + timedelta(minutes=8))
+    assert f"is the seal of another run: {run.folder}" in caplog.text
+
+
+def test_a_chain_of_accesses_that_somebody_broke_is_an_alarm_and_stops_no_other_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = sealed()
+    ports = due(run)
+    device, _, name = run.folder.rpartition("/")
+    run.evidence.write_once(f"{device}/access/{name}/000001.json", [b"{}"], metadata={"kind": "access"})
+    reverify(ports, run.clock.now() + timedelta(minutes=8))
+    assert 'bulkhead.alarm {"kind": "custody 2026 08 inc-71' in caplog.text
+    assert "one of them is forged" in caplog.text
+
+
+class Slate:
+    """A chat that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def post(self, payload: dict[str, object]) -> None:
+        self.told.append(str(payload))
+
+
+class InTheVault(FakeSigner):
+    """Seals under the name of a version of a key in the vault."""
+
+    def __init__(self, private: RSAPrivateKey | None = None, version: str = "1") -> None:
+        super().__init__()
+        self.private = private
+        self.called = version
+
+    @property
+    def key(self) -> PublicKey:
+        known = super().key
+        n = self.private.public_key().public_numbers().n if self.private else 0
+        number = base64url(n.to_bytes(256, "big")) if n else known.n
+        return PublicKey(VAULT, f"https://custody.vault.azure.net/keys/custody/{self.called}", number, known.e)
+
+    def known(self, key: PublicKey) -> bool:
+        return (key.n, key.e) == (self.key.n, self.key.e)
+
+    def sign(self, digest: bytes) -> bytes:
+        if self.private is None:
+            return super().sign(digest)
+        return self.private.sign(digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
+
+
+@pytest.mark.parametrize("version", ["1", "0"])
+@pytest.mark.parametrize("forged", [True, False])
+def test_a_seal_by_another_key_under_the_name_of_ours_is_an_alarm(
+    caplog: pytest.LogCaptureFixture, version: str, forged: bool
+) -> None:
+    """Whoever can write the whole archive can seal it again, and write any name beside a key of their own; of which
+    versions there were the vault is asked.
+    """
+    run = Archived()
+    run.ports.signer = InTheVault(generate_private_key(65537, 2048) if forged else None, version)
+    run.desk().keep_bytes("data/a.txt", b"a", kind="note", media_type="text/plain")
+    assert run.checked_after_close().whole
+    run.ports.signer = InTheVault()
+    reverify(due(run), run.clock.now() + timedelta(minutes=8))
+    same = version == "1"
+    assert ("is signed with another key than the one that it names" in caplog.text) is (forged and same)
+    assert ("bulkhead.alarm" in caplog.text) is (forged and same)
+    assert ("which is not known here: compare it" in caplog.text) is (forged and not same)
+
+
+def test_of_every_run_that_differs_people_are_told() -> None:
+    """The alarm of the first one lasts for ever, and must not be the last."""
+    run = sealed()
+    ports = due(run)
+    slate = Slate()
+    vars(ports).update(chats={"slack": slate})
+    other = run.folder.replace("inc-71", "inc-72")
+    for name, stored in list(run.evidence.stored.items()):
+        run.evidence.stored[name.replace(run.folder, other)] = stored
+    del run.evidence.stored[f"{run.folder}/data/memory/image.raw"]
+    for _ in range(SAMPLE_HOURS):
+        run.clock.advance(3600)
+        reverify(ports, run.clock.now() + timedelta(minutes=8))
+    assert len(slate.told) == 2
+    assert sorted("the run 2026/08/inc-72" in each for each in slate.told) == [False, True]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_sealed_run_that_is_gone_is_an_alarm(caplog: pytest.LogCaptureFixture, whole: bool) -> None:
+    """Whether all of it was deleted or its checkpoint alone: what is not sealed would not be looked at."""
+    run = sealed()
+    ports = due(run)
+    reverify(ports, run.clock.now() + timedelta(minutes=8))
+    assert "bulkhead.alarm" not in caplog.text
+    for name in list(run.evidence.stored):
+        if whole or name == f"{run.folder}/checkpoint.json":
+            del run.evidence.stored[name]
+    run.clock.advance(3600)
+    reverify(ports, run.clock.now() + timedelta(minutes=8))
+    said = "is gone from the archive" if whole else "has lost its checkpoint.json"
+    assert f"the sealed run {run.folder} {said} (1 such runs in all)" in caplog.text
+    assert 'bulkhead.alarm {"kind": "custody 2026 08 inc-71' in caplog.text
+
+
+@pytest.mark.parametrize(("protected", "days", "alarm"), [(0, 29, True), (0, 31, False), (365, 364, True)])
+def test_a_run_whose_retention_may_have_ended_may_go(
+    caplog: pytest.LogCaptureFixture, protected: int, days: int, alarm: bool
+) -> None:
+    run = sealed()
+    ports = due(run)
+    until = run.clock.now() + timedelta(days=protected) if protected else None
+    vars(ports).update(protections=FakeProtections(run.evidence, Protection(until)))
+    reverify(ports, run.clock.now() + timedelta(minutes=8))
+    run.evidence.stored.clear()
+    run.clock.advance(days * 24 * 3600)
+    reverify(ports, run.clock.now() + timedelta(minutes=8))
+    assert ("is gone from the archive" in caplog.text) is alarm
+
+
+def test_a_run_under_a_name_that_nobody_of_ours_gives_is_an_alarm_and_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever can write there can name a folder as they like."""
+    run = sealed()
+    other = "2026/08/inc-\N{SNOWMAN}/" + "x" * 600 + "/run-?"
+    for name, stored in list(run.evidence.stored.items()):
+        run.evidence.stored[name.replace(run.folder, other)] = stored
+    ports = due(run)
+    for _ in range(SAMPLE_HOURS):
+        run.clock.advance(3600)
+        reverify(ports, run.clock.now() + timedelta(minutes=8))
+    assert f"is the seal of another run: {run.folder}" in caplog.text
+    assert len(accesses(run.evidence, run.folder)) == 1

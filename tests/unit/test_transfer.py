@@ -1,0 +1,589 @@
+"""How a download comes into the archive: whole or not at all, going on where it broke off, and never mixed."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import random
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from responders._desk import FETCHES
+from responders._zip import whole_zip
+from shared.clients.interface import Download
+from shared.errors import Cause, Incomplete, LinkExpired, Rejected, Transient
+from shared.models.archive.custody import Event
+from shared.models.part import Part
+from tests.unit.archived import Archived, Served
+
+DATE = "Sun, 29 Nov 2026 05:00:00 GMT"
+ZIP = "application/zip"
+DATA = random.Random(1).randbytes(1000)  # noqa: S311 - made up
+NAME = "data/memory/image.raw"
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def link() -> str:
+    return "https://x/1"
+
+
+def unchecked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    yield from chunks
+
+
+@dataclass
+class Server:
+    """Serves `data` in chunks of ten bytes. `cuts` are the bytes after which each connection ends (None: none)."""
+
+    data: bytes = DATA
+    ranges: bool = True
+    length: bool = True
+    bounded: bool = True
+    cuts: list[int | None] = field(default_factory=list)
+    asked: list[tuple[int, str]] = field(default_factory=list)
+
+    def __call__(self, _link: str, start: int, tag: str) -> Download:
+        self.asked.append((start, tag))
+        etag = f'"{sha256(self.data)[:8]}"'
+        begins = start if self.ranges and tag == etag else 0
+        body = self.data[begins:]
+        cut = self.cuts.pop(0) if self.cuts else None
+        length = len(body) if self.length else None
+        return Download(self._chunks(body, cut), length, begins, etag, DATE, self.bounded)
+
+    @staticmethod
+    def _chunks(body: bytes, cut: int | None) -> Iterator[bytes]:
+        for at in range(0, len(body), 10):
+            if cut is not None and at >= cut:
+                raise Incomplete("cut")
+            yield body[at : at + 10]
+
+
+def run_with(
+    server: Callable[..., Download], host_time: Callable[[], datetime] | None = None, piece: int = 100
+) -> Archived:
+    return Archived(downloads=Served(server), host_time=host_time, piece=piece)
+
+
+def fetched(run: Archived, left: timedelta = timedelta(minutes=8)) -> str:
+    return run.desk(left).fetch(NAME, link, kind="memory", media_type="x/y", check=unchecked).sha256
+
+
+def until_whole(run: Archived, calls: int = 20) -> int:
+    """Call until it is whole; gives how many calls that took."""
+    for number in range(1, calls + 1):
+        try:
+            assert fetched(run) == sha256(DATA)
+        except Incomplete:
+            continue
+        return number
+    raise AssertionError("never whole")
+
+
+def told(run: Archived) -> list[str]:
+    return [each.detail for each in run.desk().run.chain.events if each.detail]
+
+
+def item(run: Archived, path: str = NAME) -> dict[str, Any]:
+    run.desk().run.close("succeeded")
+    manifest = json.loads(run.objects["manifest.json"])
+    return next(each for each in manifest["items"] if each["path"] == path)
+
+
+def archive(*members: tuple[str, bytes], links: bool = False) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, data in members:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (0o120777 if links else 0o100644) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            zipped.writestr(info, data)
+    return made.getvalue()
+
+
+class Crash(Exception):
+    """The worker is gone."""
+
+
+# one download
+
+
+def test_what_is_small_needs_no_staging() -> None:
+    run = run_with(Server(DATA[:100]))
+    assert fetched(run) == sha256(DATA[:100])
+    assert run.staging.stored == {}
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_what_is_large_comes_in_pieces_that_are_joined(length: bool) -> None:
+    """So does what has no length that could be believed."""
+    run = run_with(Server(length=length))
+    assert fetched(run) == sha256(DATA)
+    assert run.objects[NAME] == DATA
+    assert sum(len(data) == 100 for _, data in run.staging.stored.values()) == 10
+
+
+def test_a_download_that_breaks_off_goes_on_at_its_last_piece() -> None:
+    """With the tag of the thing, so that it cannot be another one's rest."""
+    server = Server(cuts=[250, 350, None])
+    run = run_with(server)
+    assert until_whole(run) == 3
+    assert [start for start, _ in server.asked] == [0, 200, 500]
+    assert {tag for _, tag in server.asked[1:]} == {f'"{sha256(DATA)[:8]}"'}
+    assert run.checked_after_close().whole
+
+
+def test_a_server_that_cannot_go_on_begins_anew_and_that_is_told() -> None:
+    """What it sends again is compared with what lies there, and not fetched into staging twice."""
+    run = run_with(Server(cuts=[550, None], ranges=False))
+    assert until_whole(run) == 2
+    assert told(run) == ["begun anew after 500 bytes: the server did not go on from there"]
+
+
+def test_two_downloads_that_differ_are_told_and_never_mixed() -> None:
+    other = DATA[:150] + b"!" + DATA[151:]
+    first, second = Server(other, cuts=[450]), Server()
+    served = iter([first, second, second])
+
+    def serve(where: str, start: int, tag: str) -> Download:
+        return next(served)(where, start, tag)
+
+    run = run_with(serve)
+    assert until_whole(run) == 3
+    assert any("two downloads of it differ" in each for each in told(run))
+    assert run.objects[NAME] == DATA
+
+
+def test_an_expired_link_is_asked_for_anew() -> None:
+    """By the next call; what lies there is not fetched again."""
+    server = Server(cuts=[250])
+
+    def serve(where: str, start: int, tag: str) -> Download:
+        if len(server.asked) == 1 and not expired:
+            expired.append(1)
+            raise LinkExpired("gone")
+        return server(where, start, tag)
+
+    expired: list[int] = []
+    run = run_with(serve)
+    with pytest.raises(Incomplete):
+        fetched(run)
+    with pytest.raises(LinkExpired):
+        fetched(run)
+    assert fetched(run) == sha256(DATA)
+
+
+def test_a_call_ends_with_its_time_and_the_next_goes_on() -> None:
+    server = Server()
+    run = run_with(server)
+
+    def slowly(where: str, start: int, tag: str) -> Download:
+        opened = server(where, start, tag)
+
+        def chunks() -> Iterator[bytes]:
+            for chunk in opened.chunks:
+                run.clock.advance(1)
+                yield chunk
+
+        return Download(chunks(), opened.length, opened.start, opened.tag, opened.date)
+
+    run.downloads.opening = slowly
+    desk = run.desk(timedelta(seconds=35))
+    with pytest.raises(Incomplete) as ended:
+        desk.fetch(NAME, link, kind="memory", media_type="x/y", check=unchecked)
+    assert (ended.value.cause, desk.moved) == (Cause.TIME, True)
+    assert fetched(run, timedelta(seconds=100)) == sha256(DATA)
+    assert [start for start, _ in server.asked] == [0, 300]
+
+
+@pytest.mark.parametrize("straight", [0, 10_000])
+def test_what_the_check_refuses_is_fetched_anew_and_not_kept(straight: int) -> None:
+    run = run_with(Server())
+    run.straight = straight
+    for _ in range(FETCHES - 1):
+        with pytest.raises(Incomplete, match="not a zip file"):
+            run.desk().fetch(NAME, link, kind="p", media_type=ZIP, check=whole_zip)
+    assert NAME not in run.objects
+    assert told(run) == ["what was downloaded is not a zip file"] * (FETCHES - 1)
+
+
+CUT = archive(("a.txt", b"x" * 400))[:-5]
+
+
+@pytest.mark.parametrize("before", [0, FETCHES - 1])
+@pytest.mark.parametrize(
+    ("package", "says"),
+    [(DATA, "not a zip file"), (CUT, "cut short"), (archive(("a", b"x")) + b"more", "behind the end")],
+    ids=["no zip", "cut", "more"],
+)
+def test_what_is_never_better_is_kept_as_it_came_and_marked(package: bytes, says: str, before: int) -> None:
+    """The last time that it is asked for: then there is no other. What the marks say stands in the manifest."""
+    run = run_with(Server(package))
+    for _ in range(before):
+        with pytest.raises(Incomplete, match=says):
+            run.desk().fetch(NAME, link, kind="p", media_type=ZIP, check=whole_zip)
+    run.action = run.action.model_copy(update={"fetches": FETCHES})
+    kept = run.desk().fetch(NAME, link, kind="p", media_type=ZIP, check=whole_zip)
+    assert (run.objects[NAME], kept.whole) == (package, False)
+    assert run.desk().fetch(NAME, link, kind="p", media_type=ZIP, check=whole_zip) == kept
+    (mark,) = [each for each in item(run)["marks"] if each.startswith("kept as it came, though")]
+    assert says in mark
+    assert run.checked().whole
+
+
+def test_the_mark_goes_with_the_commit() -> None:
+    """Whoever comes after a worker that died right behind it knows."""
+    run = run_with(Server(DATA))
+    run.action = run.action.model_copy(update={"fetches": FETCHES})
+
+    def crash(call: str) -> None:
+        if call == "evidence.commit" and NAME in run.objects:
+            raise Crash
+
+    run.evidence.after = crash
+    with pytest.raises(Crash):
+        run.desk().fetch(NAME, link, kind="p", media_type=ZIP, check=whole_zip)
+    run.evidence.after = lambda _call: None
+    assert not run.desk().fetch(NAME, link, kind="p", media_type=ZIP, check=whole_zip).whole
+
+
+def test_what_breaks_off_is_never_kept_for_whole() -> None:
+    """Not even the last time: the server itself says that there is more."""
+    run = run_with(Server(archive(("a", b"x" * 500)), cuts=[50] * 20, ranges=False))
+    run.action = run.action.model_copy(update={"fetches": FETCHES})
+    with pytest.raises(Incomplete, match="cut"):
+        run.desk().fetch(NAME, link, kind="p", media_type=ZIP, check=whole_zip)
+    assert NAME not in run.objects
+
+
+def test_what_was_committed_and_never_read_again_is_no_stranger_in_the_run() -> None:
+    """Its action ends without it: it is taken in when the run is closed, or the run is not sealed."""
+    run = run_with(Server())
+    read = run.evidence.read
+
+    def slow(name: str, *, start: int = 0) -> Iterator[bytes]:
+        for chunk in read(name, start=start):
+            run.clock.advance(600 if name.endswith(NAME) else 0)
+            yield chunk
+
+    run.desk().keep_bytes("data/note.txt", b"x", kind="note", media_type="text/plain")
+    vars(run.evidence)["read"] = slow
+    with pytest.raises(Incomplete):
+        fetched(run)
+    with pytest.raises(Incomplete):
+        run.desk().run.close("failed", missing="no time")
+    del vars(run.evidence)["read"]
+    assert run.checked_after_close().findings == []
+    items = {item["path"]: item for item in json.loads(run.objects["manifest.json"])["items"]}
+    assert items[NAME]["sha256"] == sha256(DATA)
+    assert items[NAME]["marks"] == ["stood there already: an earlier call committed it"]
+
+
+def test_what_somebody_put_among_the_items_stays_a_stranger() -> None:
+    run = run_with(Server())
+    run.desk().keep_bytes("data/note.txt", b"x", kind="note", media_type="text/plain")
+    run.evidence.write_once(f"{run.folder}/data/more.txt", [b"x"], metadata={"action": "another"})
+    (found,) = run.checked_after_close().findings
+    assert found.object == "data/more.txt"
+
+
+def test_an_item_that_is_known_is_neither_asked_for_nor_read_again() -> None:
+    run = run_with(Server())
+    fetched(run)
+    run.downloads.opening = None
+    run.evidence.before = lambda call: (_ for _ in ()).throw(AssertionError) if call == "evidence.join" else None
+    assert fetched(run) == sha256(DATA)
+
+
+# parts of one thing
+
+
+def parts_of(run: Archived, contents: list[bytes], device: list[str] | None = None) -> list[Part]:
+    found: list[Part] = []
+    for number, content in enumerate(contents, 1):
+        run.downloads.opening = Server(gzip.compress(content, mtime=0))
+        wanted = device[number - 1] if device else ""
+        found.append(run.desk().part(NAME, number, link, device=wanted))
+    return found
+
+
+CONTENTS = [DATA[:400], DATA[400:800], DATA[800:]]
+
+
+def test_parts_are_joined_as_they_were_received() -> None:
+    """Gzip after gzip is a gzip of the whole; the hashes of device, transport and archive stand beside each other."""
+    run = run_with(Server())
+    parts = parts_of(run, CONTENTS, [sha256(each) for each in CONTENTS])
+    run.desk().join(NAME, parts, kind="memory", media_type="application/gzip", device=sha256(DATA))
+    assert gzip.decompress(run.objects[NAME]) == DATA
+    kept = item(run)
+    assert kept["proof"] == "verified"
+    assert kept["hashes"]["content"] == kept["hashes"]["device"] == sha256(DATA)
+    assert [each["content"] for each in kept["parts"]] == [sha256(each) for each in CONTENTS]
+    assert [each["offset"] for each in kept["parts"]] == [0, parts[0].size, parts[0].size + parts[1].size]
+    assert run.checked().whole
+
+
+def test_a_file_that_is_gzip_by_itself_is_what_the_device_said_whether_transport_packed_it_or_not() -> None:
+    """That results come as gzip is what people saw, and no page says: a device's own archive may come as it is."""
+    bundle = gzip.compress(b"the logs", mtime=0)
+    for received in (bundle, gzip.compress(bundle, mtime=0)):
+        run = run_with(Server(received))
+        part = run.desk().part("data/logs/logs.tar.gz", 1, link, device=sha256(bundle))
+        run.desk().join("data/logs/logs.tar.gz", [part], kind="logs", media_type="x/y", device=sha256(bundle))
+        assert run.checked_after_close().whole
+        (item,) = json.loads(run.objects["manifest.json"])["items"]
+        assert (item["proof"], item["marks"]) == ("verified", [])
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_what_may_have_broken_off_is_marked(bounded: bool) -> None:
+    run = run_with(Server(length=False, bounded=bounded))
+    fetched(run)
+    assert item(run).get("marks", []) == ([] if bounded else ["length not told by the source"])
+
+
+@pytest.mark.parametrize(("device", "marked"), [(sha256(b"hello"), False), ("", True)])
+def test_a_part_that_may_have_broken_off_is_marked_unless_the_device_bears_it_out(device: str, marked: bool) -> None:
+    run = run_with(Server(b"hello", length=False, bounded=False))
+    run.desk().part("data/files/a.bin", 1, link, device=device)
+    part = run.desk().part("data/files/a.bin", 1, link, device=device)
+    run.desk().join("data/files/a.bin", [part], kind="file", media_type="x/y", device=device)
+    told_marks = item(run, "data/files/a.bin").get("marks", [])
+    assert told_marks == (["part 1: length not told by the source"] if marked else [])
+
+
+def test_a_part_that_lies_there_is_not_asked_for_again() -> None:
+    run = run_with(Server())
+    first = parts_of(run, CONTENTS)
+    run.downloads.opening = None
+    assert [run.desk().part(NAME, number, link) for number in (1, 2, 3)] == first
+
+
+def test_a_part_that_is_not_what_the_device_said_is_fetched_once_more_then_kept_and_marked() -> None:
+    run = run_with(Server(gzip.compress(DATA, mtime=0)))
+    with pytest.raises(Incomplete, match="not what the device said"):
+        run.desk().part(NAME, 1, link, device=sha256(b"else"))
+    part = run.desk().part(NAME, 1, link, device=sha256(b"else"))
+    assert part.content_sha256 == sha256(DATA)
+    assert run.desk().join(NAME, [part], kind="memory", media_type="application/gzip").proof == "mismatch"
+    assert item(run)["marks"] == ["part 1 is not what the device said"]
+
+
+@pytest.mark.parametrize(
+    ("received", "mark"),
+    [
+        (gzip.compress(DATA, mtime=0)[:-9], "is gzip that breaks off"),
+        (b"\x1f\x8b" + b"\xff" * 100, "is gzip that is damaged"),
+    ],
+)
+def test_gzip_that_is_not_whole_is_kept_as_received_and_marked(received: bytes, mark: str) -> None:
+    run = run_with(Server(received))
+    fetched_ = run.desk().fetch(NAME, link, kind="memory", media_type="application/gzip", check=unchecked)
+    assert (fetched_.sha256, item(run)["marks"]) == (sha256(received), [mark])
+
+
+# zip files that mean harm
+
+
+def encrypted() -> bytes:
+    data = bytearray(archive(("a.txt", b"x")))
+    data[data.rfind(b"PK\x01\x02") + 8] |= 1
+    return bytes(data)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("package", "says"),
+    [
+        (archive(("fine/a.txt", b"x")), []),
+        (archive(("../../etc/passwd", b"x"), ("C:\\a", b"")), ["2 entries name a place outside of it"]),
+        (archive(("a", b"/etc/passwd"), links=True), ["1 entries are links"]),
+        (archive(("a", b"x"), ("A", b"y")), ["1 entries have a name that another one has"]),
+        (archive(("bomb", bytes(10_000_000))), ["claims to hold 10000000 bytes"]),
+        (encrypted(), ["1 of 1 entries are encrypted"]),
+    ],
+    ids=["fine", "slip", "link", "double", "bomb", "encrypted"],
+)
+def test_a_zip_file_is_kept_as_it_came_and_what_is_odd_about_it_is_told(package: bytes, says: list[str]) -> None:
+    run = run_with(Server(package), piece=100_000)
+    run.desk().fetch("data/package.zip", link, kind="package", media_type=ZIP, check=whole_zip)
+    assert run.objects["data/package.zip"] == package
+    marks = item(run, "data/package.zip")["marks"]
+    assert len(marks) == len(says)
+    assert all(mark.startswith(said) for mark, said in zip(marks, says, strict=True))
+
+
+# other people's blobs, and other people's clocks
+
+
+def test_a_blob_that_somebody_put_under_our_name_is_not_taken_for_ours() -> None:
+    run = run_with(Server())
+    run.evidence.write_once(f"{run.folder}/{NAME}", [DATA], metadata={"action": "somebody"})
+    with pytest.raises(Rejected, match="other content") as refused:
+        fetched(run)
+    assert refused.value.code == "Differs"
+
+
+@pytest.mark.parametrize("forged", [b"rubbish", b"{}", None])
+def test_an_event_that_somebody_put_into_the_chain_stops_it(forged: bytes | None) -> None:
+    """A chain of ours is never continued behind a stranger's event."""
+    run = run_with(Server())
+    desk = run.desk()
+    desk.keep_bytes("data/a.txt", b"a", kind="note", media_type="text/plain")
+    first = desk.run.chain.events[0]
+    line = forged or first.model_copy(update={"detail": "forged"}).line
+    run.evidence.write_once(f"{run.folder}/custody/000003.json", [line], metadata={})
+    with pytest.raises(Rejected, match="no event of ours"):
+        run.desk().keep_bytes("data/b.txt", b"b", kind="note", media_type="text/plain")
+
+
+def test_clocks_that_differ_by_hours_stand_beside_each_other() -> None:
+    """Nothing is decided by any but the storage's."""
+    run = run_with(Server(), host_time=lambda: datetime(1999, 12, 31, tzinfo=UTC))
+    fetched(run)
+    kept = next(each for each in run.desk().run.chain.events if each.what == "kept")
+    assert kept.clocks.host == "1999-12-31T00:00:00.000Z"
+    assert kept.clocks.storage == kept.at == run.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    assert kept.clocks.defender == DATE
+
+
+def test_the_device_s_own_clock_is_told_once_beside_defender_s() -> None:
+    run = run_with(Server())
+    fetched(run)
+    for device in ("2001-01-01T00:00:00Z", "2001-01-01T00:00:09Z"):
+        run.desk().device_time(device, datetime(2026, 11, 29, 5, tzinfo=UTC))
+    run.desk().run.close("succeeded")
+    (told_,) = [each for each in run.desk().run.chain.events if each.clocks.device]
+    assert (told_.what, told_.subject, told_.clocks.device) == ("noted", "clock", "2001-01-01T00:00:00Z")
+    assert told_.clocks.defender == "2026-11-29T05:00:00.000Z"
+    assert run.checked().whole
+
+
+@pytest.mark.parametrize("device", ["", "yesterday", "2001-01-01 00:00:00", "2001-01-01T00:00:00+02:00", "x" * 10_000])
+def test_where_nothing_told_the_device_s_clock_the_seal_says_that_it_is_unknown(device: str) -> None:
+    run = run_with(Server())
+    fetched(run)
+    run.desk().device_time(device, None)
+    run.desk().run.close("succeeded")
+    run.desk().run.close("succeeded")
+    assert [(each.what, each.clocks.device) for each in run.desk().run.chain.events if each.clocks.device] == [
+        ("sealed", "unknown")
+    ]
+
+
+def test_names_that_an_attacker_might_choose_are_no_names() -> None:
+    desk = Archived().desk()
+    for name in (
+        "x",
+        "data/../x",
+        "data/con.txt",
+        "data/a:b",
+        "data/a.",
+        "data//a",
+        f"data/{'x' * 90}",
+        "data/\u202ea",
+    ):
+        with pytest.raises(ValueError, match="not the name of an item"):
+            desk.keep_bytes(name, b"", kind="note", media_type="text/plain")
+    desk.keep_bytes("data/a.txt", b"", kind="note", media_type="text/plain")
+    with pytest.raises(ValueError, match="capitals"):
+        desk.keep_bytes("data/A.txt", b"", kind="note", media_type="text/plain")
+
+
+# a crash at every call
+
+
+def gathered(run: Archived) -> None:
+    """What a responder and the machinery do, from the first call to the seal."""
+    desk = run.desk()
+    desk.keep_bytes("data/incident/incident.json", b"{}", kind="incident", media_type="application/json")
+    desk.fetch(NAME, link, kind="memory", media_type="x/y", check=unchecked)
+    parts = [desk.part("data/parts.gz", number, link) for number in (1, 2)]
+    desk.join("data/parts.gz", parts, kind="memory", media_type="application/gzip")
+    desk.run.close("succeeded")
+
+
+def sweep(side: str, make: Callable[[], Archived]) -> Iterator[tuple[int, Archived]]:
+    """Runs of which the n-th call to anything outside is the last one that the first worker makes; for whoever comes
+    next nothing is in the way.
+    """
+    number = 0
+    while True:
+        number += 1
+        run, calls = make(), [0]
+
+        def crash(_call: str, calls: list[int] = calls, at: int = number) -> None:
+            calls[0] += 1
+            if calls[0] == at:
+                raise Crash
+
+        for port in (run.evidence, run.staging):
+            setattr(port, side, crash)
+        try:
+            gathered(run)
+        except Crash:
+            for port in (run.evidence, run.staging):
+                setattr(port, side, lambda _call: None)
+            yield number, run
+            continue
+        return
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_worker_may_die_at_any_call_and_the_next_one_ends_it(side: str) -> None:
+    """The run is the same, but for its times: the chain has neither fork nor double, nothing is missing or too much."""
+    whole = run_with(Server(DATA[:350]))
+    gathered(whole)
+    crashes = 0
+    for number, run in sweep(side, lambda: run_with(Server(DATA[:350]))):
+        crashes += 1
+        gathered(run)
+        assert run.checked().findings == [], number
+        assert set(run.objects) == set(whole.objects), number
+        told_ = [(each.what, each.subject) for each in run.desk().run.chain.events]
+        assert told_ == [(each.what, each.subject) for each in whole.desk().run.chain.events], number
+    assert crashes > 100
+
+
+def test_two_workers_of_one_action_make_one_run() -> None:
+    """The second begins, and ends, wherever the first one is."""
+    for at in range(1, 120, 3):
+        run, calls = run_with(Server(DATA[:350])), [0]
+
+        def other(_call: str, run: Archived = run, calls: list[int] = calls, at: int = at) -> None:
+            calls[0] += 1
+            if calls[0] == at:
+                gathered(run)
+
+        run.evidence.before = other
+        try:
+            gathered(run)
+        except (Transient, Rejected):
+            gathered(run)
+        assert run.checked().findings == [], at
+
+
+def test_nothing_is_added_to_a_run_that_is_sealed() -> None:
+    run = run_with(Server())
+    run.desk().keep_bytes("data/a.txt", b"a", kind="note", media_type="text/plain")
+    run.desk().run.close("succeeded")
+    with pytest.raises(Rejected, match="sealed"):
+        run.desk().keep_bytes("data/b.txt", b"b", kind="note", media_type="text/plain")
+
+
+def test_an_event_reads_as_it_was_written() -> None:
+    run = run_with(Server())
+    fetched(run)
+    for event in run.desk().run.chain.events:
+        assert Event.model_validate_json(event.line).line == event.line

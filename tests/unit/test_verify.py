@@ -1,0 +1,298 @@
+"""What a stranger is told of a run: that it is as it was sealed, or exactly what differs."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import bagit
+import jsonschema
+import pytest
+
+from responders import _verify
+from responders._verify import Folder, check
+from shared.models.archive.checkpoint import base64url, digest_of
+from shared.models.archive.manifest import manifest_schema
+from tests.fakes.signing import NAME, FakeSigner, N
+from tests.unit.archived import Archived, Memory, sealed
+
+ROOT = Path(__file__).parents[2]
+MEBI = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def run() -> Archived:
+    return sealed()
+
+
+@pytest.fixture(scope="module")
+def large() -> Archived:
+    return sealed(20)
+
+
+@pytest.fixture
+def folder(run: Archived, tmp_path: Path) -> Path:
+    """The run, downloaded."""
+    for name, data in run.objects.items():
+        path = tmp_path / "run" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return tmp_path / "run"
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def test_a_run_as_it_was_sealed(run: Archived) -> None:
+    """Everything was read, once, and the signature holds."""
+    checked = run.checked()
+    assert checked.findings == []
+    assert checked.whole
+    assert checked.objects == len(run.objects)
+    assert checked.signed == f"local key {NAME}"
+
+
+KINDS = (
+    "README.txt",
+    "bag-info.txt",
+    "bagit.txt",
+    "checkpoint.json",
+    "custody.jsonl",
+    "custody/000001.json",
+    "custody/000003.json",
+    "custody/000005.json",
+    "data/incident/incident.json",
+    "data/memory/image.raw",
+    "manifest-sha256.txt",
+    "manifest.json",
+    "tagmanifest-sha256.txt",
+    "verify.py",
+)
+
+
+def test_every_kind_of_object_is_among_those_that_are_spoilt(run: Archived) -> None:
+    shown = {name.replace("2", "1").replace("4", "3") if name.startswith("custody/") else name for name in run.objects}
+    assert shown - {"data/empty.txt"} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_one_bit_anywhere_in_any_object_is_found_there(run: Archived, name: str) -> None:
+    """The object is named, and none that is whole, but for the line that says something else of it."""
+    data = run.objects[name]
+    step = max(1, len(data) // 100)
+    for at in (*range(0, len(data), step), len(data) - 1):
+        found = run.checked(**{name: flipped(data, at)}).findings
+        assert found, at
+        assert name in {each.object for each in found}, (at, list(map(str, found)))
+        others = {each.object for each in found} - {name}
+        assert others <= set(), (at, list(map(str, found)))
+
+
+def test_the_bytes_that_differ_are_told_to_eight_mebibytes(large: Archived) -> None:
+    data = large.objects["data/memory/image.raw"]
+    spoilt = flipped(flipped(data, 3), 17 * MEBI)
+    found = large.checked(**{"data/memory/image.raw": spoilt}).findings
+    assert [(each.object, each.where) for each in found] == [
+        ("data/memory/image.raw", f"bytes 0-{8 * MEBI - 1}"),
+        ("data/memory/image.raw", f"bytes {16 * MEBI}-{20 * MEBI - 1}"),
+    ]
+
+
+def test_what_is_cut_short_says_where_it_ends(large: Archived) -> None:
+    data = large.objects["data/memory/image.raw"][: 10 * MEBI]
+    (found,) = large.checked(**{"data/memory/image.raw": data}).findings
+    assert found.where == f"bytes {10 * MEBI}-"
+    assert found.text == f"has {10 * MEBI} bytes instead of {20 * MEBI}"
+
+
+def test_an_event_that_was_changed_is_named_by_its_line(run: Archived) -> None:
+    """In the file of all, and not the blob of its own, or the other way round."""
+    lines = run.objects["custody.jsonl"].split(b"\n")
+    lines[1] = lines[1].replace(b'"incident":"71"', b'"incident":"72"')
+    (found,) = run.checked(**{"custody.jsonl": b"\n".join(lines)}).findings
+    assert (found.object, found.where) == ("custody.jsonl", "line 2")
+
+
+def test_a_line_of_a_manifest_that_was_changed_is_named(run: Archived) -> None:
+    lines = run.objects["manifest-sha256.txt"].decode().split("\n")
+    lines[1] = "0" * 64 + lines[1][64:]
+    found = run.checked(**{"manifest-sha256.txt": "\n".join(lines).encode()}).findings
+    assert {(each.object, each.where) for each in found} == {("manifest-sha256.txt", "line 2")}
+
+
+@pytest.mark.parametrize("name", [each for each in KINDS if each != "tagmanifest-sha256.txt"])
+def test_what_is_missing_is_named(run: Archived, name: str) -> None:
+    found = run.checked(**{name: None}).findings
+    assert (name, "is missing") in {(each.object, each.text) for each in found}
+
+
+def test_what_somebody_put_there_is_named(run: Archived) -> None:
+    for name in ("data/more.bin", "custody/000099.json", "run.exe"):
+        (found,) = run.checked(**{name: b"x"}).findings
+        assert found.object == name
+        assert "somebody put it there" in found.text
+
+
+def test_a_whole_run_of_somebody_else_s_key_says_whose_it_is(run: Archived) -> None:
+    """Whoever can write everything can seal everything: whose key it is has to be compared, so it is told."""
+    point = json.loads(run.objects["checkpoint.json"])
+    point["signer"]["key"] = "https://vault/keys/custody/1"
+    changed = (json.dumps(point, indent=2, sort_keys=True) + "\n").encode()
+    assert not run.checked(**{"checkpoint.json": changed}).signed
+
+
+def test_what_nobody_signed_makes_nothing_a_part_of_the_run(run: Archived) -> None:
+    """The tag manifest holds the hash of the checkpoint, which cannot hold its hash: anybody can add to it."""
+    for name in ("data/more.bin", "custody/000006.json", "run.exe"):
+        line = f"{hashlib.sha256(b'x').hexdigest()}  {name}\n".encode()
+        tags = run.objects["tagmanifest-sha256.txt"] + line
+        (found,) = run.checked(**{name: b"x", "tagmanifest-sha256.txt": tags}).findings
+        assert found.object == name
+
+
+def resealed(run: Archived, **signer: str) -> bytes:
+    """The checkpoint with another signer, signed with the key of the tests."""
+    point = json.loads(run.objects["checkpoint.json"])
+    del point["signature"]
+    point["signer"] |= signer
+    signed = {**point, "signature": base64url(FakeSigner().sign(digest_of(point)))}
+    return (json.dumps(signed, indent=2, sort_keys=True) + "\n").encode()
+
+
+def test_a_signature_that_needs_no_key_is_none(run: Archived) -> None:
+    """With the exponent 1 a signature is what it signs; the modulus can be that of the right key."""
+    point = json.loads(run.objects["checkpoint.json"])
+    del point["signature"]
+    point["signer"]["e"] = base64url(b"\x01")
+    block = bytes.fromhex("3031300d060960864801650304020105000420") + digest_of(point)
+    forged = b"\x00\x01" + b"\xff" * (256 - len(block) - 3) + b"\x00" + block
+    assert point["signer"]["n"] == base64url(N.to_bytes(256, "big"))
+    changed = (json.dumps({**point, "signature": base64url(forged)}, indent=2, sort_keys=True) + "\n").encode()
+    assert not run.checked(**{"checkpoint.json": changed}).signed
+
+
+def test_a_local_key_that_goes_by_the_name_of_another_one_is_told(run: Archived) -> None:
+    """Its name is what people compare with the log."""
+    changed = resealed(run, key=f"sha256:{'0' * 64}")
+    texts = [each.text for each in run.checked(**{"checkpoint.json": changed}).findings]
+    assert "calls its key by the name of another one" in texts
+
+
+def test_the_seal_of_another_run_is_told(run: Archived) -> None:
+    """A run that was put in the place of another one is whole; it is not the one that is looked for."""
+    assert check(Memory(run.objects), run.folder).whole
+    (found,) = check(Memory(run.objects), run.folder.replace("inc-71", "inc-72")).findings
+    assert found.text == f"is the seal of another run: {run.folder}"
+
+
+DEEP = b"[" * 100_000
+ODD = (
+    {"items": 5},
+    {"items": [{"path": "data/empty.txt", "size": "x", "sha256": "0", "blocks": {"sha256": [5]}}]},
+    {"items": [{"path": "data/memory/image.raw", "blocks": {"size": -5}}]},
+    {"items": [{"path": "data/memory/image.raw", "blocks": {"size": 1, "sha256": 7}}]},
+    {"items": [{"path": "data/memory/image.raw", "blocks": {"size": "eight"}}]},
+)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_a_manifest_that_was_made_to_stop_the_check_does_not(run: Archived, odd: dict[str, object]) -> None:
+    """Else whoever changes evidence could keep that from being told."""
+    assert not run.checked(**{"manifest.json": json.dumps(odd).encode()}).whole
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "checkpoint.json"])
+def test_json_that_is_nested_for_ever_does_not_stop_it_either(run: Archived, name: str) -> None:
+    assert not run.checked(**{name: DEEP}).whole
+
+
+def test_nor_do_numbers_that_are_too_long_or_halves_of_characters(run: Archived) -> None:
+    event = b'{"prev":"' + b"0" * 64 + b'","seq":' + b"9" * 5000 + b"}\n"
+    assert not run.checked(**{"custody.jsonl": event}).whole
+    assert not run.checked(**{"checkpoint.json": b'{"signer": {"n": "\\ud800", "e": "AQAB"}, "run": "\\ud800"}'}).whole
+
+
+def test_a_name_can_neither_hide_nor_end_the_line_that_tells_of_it(run: Archived) -> None:
+    (found,) = run.checked(**{"data/\x1b[2Kx\n5 objects; as it was sealed": b""}).findings
+    assert str(found).startswith("data/\\x1b[2Kx\\n5 objects; as it was sealed: is not part of the run")
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"[]", b"{}", b"\xff\xfe", b'{"files": 3, "signer": "x"}', b'{"items": [3]}'])
+@pytest.mark.parametrize("name", KINDS)
+def test_rubbish_is_reported_and_breaks_nothing(run: Archived, name: str, rubbish: bytes) -> None:
+    assert not run.checked(**{name: rubbish}).whole
+
+
+def test_nothing_at_all_is_no_run() -> None:
+    assert not check(Memory({})).whole
+
+
+# with other people's tools
+
+
+def test_it_is_a_bag(folder: Path) -> None:
+    bag = bagit.Bag(str(folder))
+    bag.validate()
+    assert bag.info["External-Identifier"].startswith("2026/")
+    (folder / "data" / "incident" / "incident.json").write_bytes(b"{}")
+    with pytest.raises(bagit.BagValidationError):
+        bagit.Bag(str(folder)).validate()
+
+
+def test_sha256sum_checks_it(folder: Path) -> None:
+    command = ["sha256sum", "--strict", "--quiet", "-c", "manifest-sha256.txt", "tagmanifest-sha256.txt"]
+    assert subprocess.run(command, cwd=folder, check=False).returncode == 0
+    (folder / "README.txt").write_bytes(b"x")
+    assert subprocess.run(command, cwd=folder, check=False, capture_output=True).returncode == 1
+
+
+def test_the_file_in_the_run_checks_it_with_nothing_of_ours(folder: Path) -> None:
+    """In isolation: no package of ours, nor any other, is within its reach."""
+    command = [sys.executable, "-I", "-S", str(folder / "verify.py")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(f"signed with the local key {NAME}; as it was sealed\n")
+    (folder / "data" / "memory" / "image.raw").write_bytes(b"x")
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "data/memory/image.raw, bytes 1-: has 1 bytes instead of 6" in done.stdout
+    assert subprocess.run([*command, str(folder.parent)], check=False, capture_output=True).returncode == 2
+
+
+@pytest.mark.parametrize("target", ["/etc/hostname", "nowhere", "../image.raw", "../../data"])
+def test_a_link_is_no_part_of_a_downloaded_run(folder: Path, target: str) -> None:
+    """Nor in the place of an object of which it holds every byte."""
+    (folder / "data" / "memory" / "more").symlink_to(target)
+    found = check(Folder(folder)).findings
+    assert [str(each) for each in found] == [
+        f"data/memory/more -> {target}: is not part of the run: somebody put it there"
+    ]
+
+
+def test_a_link_does_not_stand_in_for_an_object(folder: Path) -> None:
+    image = folder / "data" / "memory" / "image.raw"
+    image.rename(folder.parent / "elsewhere")
+    image.symlink_to(folder.parent / "elsewhere")
+    told = [str(each) for each in check(Folder(folder)).findings]
+    assert "data/memory/image.raw: is missing" in told
+    assert any(each.startswith("data/memory/image.raw -> ") for each in told)
+
+
+def test_the_file_in_the_run_imports_the_standard_library_only() -> None:
+    text = Path(_verify.__file__).read_text(encoding="utf-8")
+    names = {line.split()[1].partition(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))}
+    assert names <= sys.stdlib_module_names
+
+
+def test_the_manifest_follows_the_published_schema(run: Archived) -> None:
+    published = json.loads((ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8"))
+    assert published == manifest_schema(), "python -m local.docs writes it"
+    jsonschema.validate(json.loads(run.objects["manifest.json"]), published)
+
+
+def test_every_hash_of_an_item_is_that_of_its_bytes(run: Archived) -> None:
+    for item in json.loads(run.objects["manifest.json"])["items"]:
+        digest = hashlib.sha256(run.objects[item["path"]]).hexdigest()
+        assert {item["sha256"], item["hashes"]["received"], item["hashes"]["stored"]} == {digest}
