@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from responders._afterwards import comes_after
@@ -33,6 +34,9 @@ CLAIM = timedelta(minutes=12)
 WITHOUT_A_WORD = 2 * FETCHES
 """How often a worker may begin on an action and end without having written anything: killed, or by a defect of ours."""
 
+AT_ONCE = 8
+"""How many of the most important rows are worked through before it is read anew which those are."""
+
 RETRY = timedelta(seconds=20)
 DOUBLINGS = 5
 _PACKAGE = "collectinvestigationpackage"
@@ -52,20 +56,29 @@ class Archive:
         comes after what a device gave.
         """
         while self._ports.clock.now() < stop:
-            due = [each for each in self._ports.ledger.due(self._ports.clock.now()) if self._mine(each.value)]
+            now = self._ports.clock.now()
+            due = [each for each in self._ports.ledger.due(now) if self._mine(each.value)]
             if not due:
                 return
-            entry = min(due, key=lambda each: (comes_after(each.value), *importance(each.value)))
-            now = self._ports.clock.now()
-            claim = entry.value.model_copy(update={"due": now + CLAIM, "fetches": entry.value.fetches + 1})
-            try:
-                claimed = self._ports.ledger.move(entry, claim)
-            except Conflict:
-                continue
-            if claimed.value.fetches > WITHOUT_A_WORD:
-                self._write(claimed, unheard(claimed.value, now))
-            else:
-                self._one(claimed, stop)
+            first = nsmallest(AT_ONCE, due, key=lambda each: (comes_after(each.value), *importance(each.value)))
+            begin = now.microsecond % len(first)  # so that workers who come at once do not meet on the same row
+            for entry in (*first[begin:], *first[:begin]):
+                if self._ports.clock.now() >= stop:
+                    return
+                self._claimed(entry, stop)
+
+    def _claimed(self, entry: Entry[Action], stop: datetime) -> None:
+        """Archive a row, if no other worker was faster."""
+        now = self._ports.clock.now()
+        claim = entry.value.model_copy(update={"due": now + CLAIM, "fetches": entry.value.fetches + 1})
+        try:
+            claimed = self._ports.ledger.move(entry, claim)
+        except Conflict:
+            return
+        if claimed.value.fetches > WITHOUT_A_WORD:
+            self._write(claimed, unheard(claimed.value, now))
+        else:
+            self._one(claimed, stop)
 
     def _mine(self, action: Action) -> bool:
         return action.state is State.FETCHING and action.responder in self._ports.responders

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -23,8 +22,7 @@ K = TypeVar("K", bound=Kept)
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry(Generic[K]):
+class Entry(NamedTuple, Generic[K]):
     """A value as the ledger keeps it, with what a conditional write needs."""
 
     value: K
@@ -56,18 +54,25 @@ def renewed(before: Entry[K] | None, made: K) -> K:
     return before.value.model_copy(update={name: getattr(made, name) for name in type(made).model_fields})
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def _parsed(kind: type[K], text: str) -> K:
-    """A frozen value: a tick reads hundreds of rows that have not changed since the last one."""
+    """A frozen value: a tick reads hundreds of rows that have not changed since the last one, in a storm thousands."""
     return kind.model_validate_json(text)
 
 
 def readable(kind: type[K], rows: Iterable[Row]) -> list[Entry[K]]:
     """The rows that this version can read, as values."""
+    return parted(kind, rows)[0]
+
+
+def parted(kind: type[K], rows: Iterable[Row]) -> tuple[list[Entry[K]], list[str]]:
+    """The rows that this version can read, as values, and the keys of the others."""
     found: list[Entry[K]] = []
+    others: list[str] = []
     for row in rows:
         try:
             found.append(entry(kind, row))
         except Unreadable as error:
             log.warning("left to others: %s", error)
-    return found
+            others.append(row.key)
+    return found, others

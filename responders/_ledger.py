@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from responders._cases import Cases, partition_of
-from responders._entries import Entry, entry, readable
-from shared.models.action import Action, Caps, Slot, action_id, incident_of, target_of
+from responders._entries import Entry, entry, parted, readable
+from shared.models.action import Action, Caps, Slot, action_id, incident_of, target_in, target_of
 from shared.storage.interface import Conflict, Delete, Insert, Put, Replace
 
 if TYPE_CHECKING:
@@ -59,6 +59,10 @@ class Ledger(Cases):
             return readable(Action, self._rows.query(OPEN, prefix="action:"))
         return [entry(Action, row) for row in self._rows.query(OPEN, prefix=f"action:{incident}:")]
 
+    def everything_open(self) -> tuple[list[Entry[Action]], list[str]]:
+        """The open actions of all incidents that can be read, and the keys of those that cannot."""
+        return parted(Action, self._rows.query(OPEN, prefix="action:"))
+
     def actions(self, incident: str) -> list[Action]:
         """Every action of an incident, open or closed. The open place is read first: an action that moves meanwhile is
         then found twice, never missed.
@@ -90,7 +94,7 @@ class Ledger(Cases):
     def actions_on(self, device: str) -> list[Entry[Action]]:
         """The open actions on a device, of all incidents. Raises Unreadable rather than leave one out."""
         rows = self._rows.query(OPEN, prefix="action:")
-        return [entry(Action, row) for row in rows if target_of(row.key.split(":")[2]) == target_of(device)]
+        return [entry(Action, row) for row in rows if target_in(row.key) == target_of(device)]
 
     def etag(self, key: str) -> str:
         """The present etag of an open action, empty where it is not open."""

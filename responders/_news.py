@@ -7,6 +7,7 @@ is new: severity up, or a newer alert on the device.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from responders._guardrails import Go, rule_caps
@@ -68,7 +69,7 @@ class Stock:
         return any(spent.id == action.charge for spent in self.counts.sent)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """What a plan rests on. `machines` are the devices asked about: None where Defender's answer could not be had;
     `unknown` are devices that Defender does not know, with what is known of their whereabouts; the details of those in
@@ -88,6 +89,22 @@ class Facts:
         """The slot of a device that a responder takes, if somebody has it."""
         stock = self.stocks.get(responder)
         return stock.slots.get(target_of(device)) if stock else None
+
+    def rounds(self, device: str, responder: str, goal: str) -> Sequence[Action]:
+        """The rounds of a goal so far; those of the incident itself where no device is named."""
+        return self._by_goal.get((target_of(device), responder, goal), ())
+
+    @cached_property
+    def asked_about(self) -> frozenset[str]:
+        """The devices whose details were read, or are read later."""
+        return self.later.union(self.machines)
+
+    @cached_property
+    def _by_goal(self) -> Mapping[tuple[str, str, str], Sequence[Action]]:
+        found: dict[tuple[str, str, str], list[Action]] = {}
+        for each in self.existing:
+            found.setdefault((each.target, each.responder, each.goal), []).append(each)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +147,6 @@ def observed(state: IncidentState, device: str = "") -> News | None:
     """What was known of a device while observing, or, without one, of the incident; None where it had no turn then."""
     had = target_of(device) in map(target_of, state.observed) if device else bool(state.observed)
     return News(state.observed_severity, state.observed_alert) if had else None
-
-
-def rounds_of(existing: Sequence[Action], device: str, responder: str, goal: str) -> list[Action]:
-    """The rounds of a goal."""
-    wanted = (target_of(device), responder, goal)
-    return [each for each in existing if (each.target, each.responder, each.goal) == wanted]
 
 
 def called_for(incident: str, news: News, rounds: Sequence[Round], slot: Slot | None, seen: News | None = None) -> bool:

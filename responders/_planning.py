@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from responders._guardrails import Go, Stop, Wait, rule
 from responders._interface import GIVING_BACK, Lane
-from responders._news import News, called_for, observed, rounds_of
+from responders._news import News, called_for, observed
 from responders._undoing import given_back
 from shared.models.action import Action, State, target_of
 from shared.models.plan import Plan, Verdict
@@ -89,14 +89,14 @@ def draft(
             if responder.contains or want.unread:
                 room = _room(stocks, responder, settings)
                 asked = facts.slot(device.id, responder.name) or len(unread) < room
-                if asked and device.id not in {*facts.machines, *facts.later, *unread}:
+                if asked and device.id not in facts.asked_about and device.id not in unread:
                     unread.append(device.id)
             if responder.contains:
                 action, stocks[responder.name] = _ruled(action, stocks[responder.name], facts, settings)
             else:
                 action = _asked(action, facts.now, settings)
             actions.append(action)
-        known = device.onboarding or device.id in {*facts.machines, *facts.later, *unread}
+        known = device.onboarding or device.id in facts.asked_about or device.id in unread
         if not known and len(unread) < ASK:
             unread.append(device.id)
     return Drafted([*_with_head_starts(actions, responders), *about_it], unread, unusable)
@@ -141,7 +141,7 @@ def _open(
     state: IncidentState, assessment: Assessment, device: Affected, responder: Responder, want: Want, facts: Facts
 ) -> Action | None:
     """A new round for the device, if one is called for."""
-    rounds = rounds_of(facts.existing, device.id, responder.name, want.goal)
+    rounds = facts.rounds(device.id, responder.name, want.goal)
     alert = device.newest_alert or assessment.newest_alert
     slot = facts.slot(device.id, responder.name) if responder.contains else None
     seen = observed(state, device.id)
@@ -184,7 +184,7 @@ def _of_incident(
     news, seen = News(assessment.severity, assessment.newest_alert), observed(state)
     for responder in able:
         for want in (each for each in assessment.wants if each.responder == responder.name):
-            rounds = rounds_of(facts.existing, "", responder.name, want.goal)
+            rounds = facts.rounds("", responder.name, want.goal)
             if rounds if not responder.gathers else not called_for(state.id, news, rounds, None, seen):
                 continue
             action = Action(

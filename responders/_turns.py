@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from responders._interface import Lane
-from shared.models.action import State
+from shared.models.action import State, incident_of, target_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,35 +23,44 @@ def lets_others_go(action: Action, now: datetime) -> bool:
 
 
 class Turns:
-    """Who has to wait for whom, as the ledger has it now. What an incident wants is read once, however many devices it
-    has: rows that wait are asked about one after the other.
+    """Who has to wait for whom, as the ledger has it now. All that is open is read at once, where it matters at all:
+    in a storm hundreds of rows wait, each for another one of its incident on its device.
     """
 
     def __init__(self, ports: Ports, lane: Lane) -> None:
         """Nothing is read yet; `lane` is that of the rows that are asked about."""
         self._ports = ports
         self._lane = lane
-        self._read: dict[str, Mapping[str, Sequence[Action]]] = {}
 
     def follows(self, action: Action) -> bool:
         """Whether a row has to wait for another one on its device; neither waits for ever."""
         now = self._ports.clock.now()
         if self._ports.contains(action):
-            return lets_others_go(action, now) and any(map(self._collects, self._beside(action)))
+            return lets_others_go(action, now) and (
+                self._unknown(action) or any(map(self._collects, self._beside(action)))
+            )
         patience = self._ports.settings.COLLECT_PATIENCE
         if self._lane is Lane.CONTAIN or not action.device or now - action.created > patience:
             return False
+        if self._unknown(action):
+            return True
         return any(self._ports.contains(each) and not lets_others_go(each, now) for each in self._beside(action))
 
     def _beside(self, action: Action) -> Sequence[Action]:
         """What of its incident is not settled on its device."""
-        if action.incident not in self._read:
-            found: dict[str, list[Action]] = defaultdict(list)
-            for entry in self._ports.ledger.open_actions(action.incident):
-                if not entry.value.state.settled:
-                    found[entry.value.target].append(entry.value)
-            self._read[action.incident] = found
-        return self._read[action.incident].get(action.target, ())
+        return self._open[0].get((action.incident, action.target), ())
+
+    def _unknown(self, action: Action) -> bool:
+        """Whether a newer version of the product has a row of its incident on its device that this one cannot read."""
+        return (action.incident, action.target) in self._open[1]
+
+    @cached_property
+    def _open(self) -> tuple[Mapping[tuple[str, str], Sequence[Action]], frozenset[tuple[str, str]]]:
+        entries, unreadable = self._ports.ledger.everything_open()
+        found: dict[tuple[str, str], list[Action]] = defaultdict(list)
+        for action in (entry.value for entry in entries if not entry.value.state.settled):
+            found[action.incident, action.target].append(action)
+        return found, frozenset((incident_of(key), target_in(key)) for key in unreadable)
 
     def _collects(self, action: Action) -> bool:
         """Whether it still collects on the device itself: what is only being archived needs the device no more."""

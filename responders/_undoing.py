@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from responders._interface import GIVING_BACK, containment
-from responders._news import rounds_of
 from shared.models.action import Action, State
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def _release(
     state: IncidentState, taken: Action, responder: str, holders: Sequence[str], facts: Facts
 ) -> Iterator[Action]:
     """The release, unless one is under way or this incident holds the device no more; refused while others do."""
-    rounds = rounds_of(facts.existing, taken.device, responder, "")
+    rounds = facts.rounds(taken.device, responder, "")
     own = {state.id, taken.incident}
     if own.isdisjoint(holders) or any(not each.state.final for each in rounds):
         return

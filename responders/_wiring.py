@@ -36,10 +36,14 @@ if TYPE_CHECKING:
 
 def responders() -> dict[str, Responder]:
     """Every responder by name: each public module beside this one offers its own as `RESPONDER`. Containment first."""
-    here = Path(__file__).parent
-    names = sorted(path.stem for path in here.glob("*.py") if not path.stem.startswith("_"))
+    return {each.name: each for each in _found()}
+
+
+@cache
+def _found() -> tuple[Responder, ...]:
+    names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
     every: list[Responder] = [import_module(f"responders.{name}").RESPONDER for name in names]
-    return {each.name: each for each in sorted(every, key=lambda each: (not each.contains, each.name))}
+    return tuple(sorted(every, key=lambda each: (not each.contains, each.name)))
 
 
 @cache

@@ -243,6 +243,11 @@ def incident_of(key: str) -> str:
     return key.split(":")[1]
 
 
+def target_in(key: str) -> str:
+    """The device that an action's row key names, as it is compared."""
+    return target_of(key.split(":")[2])
+
+
 def action_key(incident: str, device: str, responder: str, number: int, goal: str = "") -> str:
     """The row key of a round; rounds of one goal sort together, and an incident's actions too."""
     return f"action:{incident}:{device}:{responder}{f'~{goal}' if goal else ''}:{number:03d}"

@@ -8,9 +8,11 @@ raises is an answer that was lost. Both run outside the lock, so that they may c
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -108,7 +110,7 @@ class FakeRows(_Hooked):
         """Begin with no rows."""
         super().__init__(before, after)
         self.stored: dict[tuple[str, str], Row] = {}
-        self._places: dict[str, dict[str, Row]] = {}
+        self._places: dict[str, tuple[dict[str, Row], list[str]]] = {}
         self._writes = 0
 
     def get(self, partition: str, key: str) -> Row | None:
@@ -122,12 +124,13 @@ class FakeRows(_Hooked):
         limits.check_partition(partition, prefix)
         latest = limits.utc(due_by)
         with self._call("rows.query"):
-            found = [
-                row
-                for key, row in self._places.get(partition, {}).items()
-                if key.startswith(prefix) and (latest is None or (row.due is not None and row.due <= latest))
-            ]
-        return iter(sorted(found, key=lambda row: row.key))
+            rows, keys = self._places.get(partition, ({}, []))
+            begin = bisect_left(keys, prefix)
+            named = takewhile(lambda key: key.startswith(prefix), islice(keys, begin, None))
+            found = [rows[key] for key in named]
+            if latest is not None:
+                found = [row for row in found if row.due is not None and row.due <= latest]
+        return iter(found)
 
     def commit(self, partition: str, changes: Sequence[Change]) -> Mapping[str, str]:
         """See `Rows.commit`."""
@@ -154,14 +157,19 @@ class FakeRows(_Hooked):
     def _apply(self, partition: str, change: Change) -> str | None:
         if isinstance(change, Delete):
             self.stored.pop((partition, change.key), None)
-            self._places.get(partition, {}).pop(change.key, None)
+            rows, keys = self._places.get(partition, ({}, []))
+            if rows.pop(change.key, None):
+                del keys[bisect_left(keys, change.key)]
             return None
         self._writes += 1
         etag = f'W/"{self._writes}"'
         due = limits.utc(change.due)
         row = Row(partition, change.key, change.text, due, etag)
         self.stored[partition, change.key] = row
-        self._places.setdefault(partition, {})[change.key] = row
+        rows, keys = self._places.setdefault(partition, ({}, []))
+        if change.key not in rows:
+            insort(keys, change.key)
+        rows[change.key] = row
         return etag
 
 

@@ -60,6 +60,6 @@ def drawn(seed: int) -> Dangers:
         first=random.random() < 0.2,
         live=random.random() < 0.35,
         unsaid=seed % 6 == 0,
-        hunts=seed % 3 == 0,
-        reports=seed % 2 == 0,
+        hunts=seed % 6 == 3,
+        reports=seed % 4 == 0,
     )

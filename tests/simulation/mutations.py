@@ -175,8 +175,8 @@ MUTATIONS = (
     ),
     Mutation(
         "responders/_turns.py",
-        "            return lets_others_go(action, now) and any(map(self._collects, self._beside(action)))\n",
-        "            return False\n",
+        "        if self._ports.contains(action):\n            return lets_others_go",
+        "        if self._ports.contains(action):\n            return False and lets_others_go",
         "isolate although the package was to go first",
     ),
     Mutation(

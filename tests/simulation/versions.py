@@ -103,7 +103,7 @@ class NewerRows(OlderRows):
 
 
 def _undressed(row: Row) -> Row:
-    return replace(row, text=undressed(row.text))
+    return replace(row, text=undressed(row.text)) if row.text.startswith(_NEW) else row
 
 
 def undressed(text: str) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 LARGEST = 2**53 - 1
 """The largest whole number that every reader of JSON keeps (RFC 7493)."""
 
+_text = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def canonical(value: Mapping[str, Any]) -> bytes:
     """The one spelling of an object, in UTF-8. Raises ValueError or TypeError for what has none."""
@@ -22,25 +24,27 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 
 
 def _spelt(value: object) -> str:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_text(key)}:{_spelt(value[key])}' for key in _in_order(value))}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_spelt, value))}]"
     if value is None or isinstance(value, bool):
-        return json.dumps(value)
+        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int):
         if abs(value) > LARGEST:
             raise ValueError(f"{value} is larger than JSON keeps")
         return str(value)
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(_spelt, value))}]"
-    if isinstance(value, dict):
-        members = sorted(value.items(), key=_in_order)
-        return f"{{{','.join(f'{_spelt(key)}:{_spelt(each)}' for key, each in members)}}}"
     raise TypeError(f"{type(value).__name__} has no canonical spelling here")
 
 
-def _in_order(member: tuple[object, object]) -> bytes:
-    """Keys are sorted by their UTF-16 units, which is not the order of code points."""
-    key = member[0]
-    if not isinstance(key, str):
+def _in_order(members: dict[str, object]) -> list[str]:
+    """Keys are sorted by their UTF-16 units, which is the order of code points as long as none is above U+FFFF."""
+    if not all(isinstance(key, str) for key in members):
         raise TypeError("a key is a text")
+    return sorted(members) if "".join(members).isascii() else sorted(members, key=_units)
+
+
+def _units(key: str) -> bytes:
     return key.encode("utf-16-be")
