@@ -170,6 +170,9 @@ class TenantLife:
         severity = self._random.choice(["low", "medium", "high"])
         self._change_one({"severity": severity}, "a severity changes", f"severity {severity}")
 
+    def _worsen(self) -> None:
+        self._change_one({"severity": "high"}, "a severity changes", "severity high")
+
     def assign(self) -> None:
         """Somebody takes an incident over: a new version of it in which nothing is news."""
         who = f"analyst{next(self._numbers)}@example.com"
@@ -222,6 +225,8 @@ class TenantLife:
     def _person_releases(self) -> None:
         isolated = [fleet_id(place) for place in ATTACKED if self._tenant.desk.isolated(fleet_id(place))]
         self._person("unisolate", self._random.choice(isolated) if isolated else self._device())
+        if self._random.random() < 0.5:  # Defender comes to hold it for worse, from what it knew already
+            self._clockwork.after(self._random.uniform(10, 180), self._worsen)
 
     def _person_collects(self) -> None:
         self._person("collectInvestigationPackage", self._device())

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from responders._interface import Lane
-from responders._ledger import Ledger
+from responders._ledger import OPEN, Ledger
 from responders._turns import Turns
-from shared.models.action import Action, State
+from shared.models.action import FORM, Action, State
+from shared.storage.interface import Insert
 from tests.contract.test_clients_stand import fake_stand
 from tests.fakes.storage import FakeRows
 from tests.integration.ticking import Clients, Ticking, ticking
@@ -61,3 +62,17 @@ def test_an_incident_is_read_once_however_many_devices_it_has(product: Ticking) 
     assert calls.count("rows.query") == 1
     product.clock.advance(timedelta(minutes=11).total_seconds())
     assert not any(map(Turns(ports, Lane.COLLECT).follows, packages))
+
+
+def test_a_row_that_only_a_newer_version_can_read_keeps_its_own_device_waiting(product: Ticking) -> None:
+    """It may be a containment; and what it is about says its key. Nobody else waits for it, nor does that for ever."""
+    rows = FakeRows()
+    counted = replace(product, ports=replace(product.ports, ledger=Ledger(rows)))
+    packages = [wanted(counted, "collect_package", "1", number) for number in range(2)]
+    strange = action(incident="1", device=packages[0].device.upper(), responder="isolate")
+    text = strange.model_dump_json().replace(f'"v":{FORM},', f'"v":{FORM + 1},', 1)
+    rows.commit(OPEN, [Insert(strange.key, text, product.clock.now())])
+    turns = Turns(counted.ports, Lane.COLLECT)
+    assert [turns.follows(each) for each in packages] == [True, False]
+    product.clock.advance(timedelta(minutes=11).total_seconds())
+    assert not Turns(counted.ports, Lane.COLLECT).follows(packages[0])
