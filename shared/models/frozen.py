@@ -18,7 +18,7 @@ class Params(Mapping[str, str]):
 
     def __init__(self, items: Mapping[str, str] | None = None) -> None:
         """Keep a copy, in the order of the names."""
-        self._items: dict[str, str] = dict(sorted((items or {}).items()))
+        self._items: dict[str, str] = dict(sorted(items.items())) if items else {}
 
     def __getitem__(self, key: str) -> str:
         return self._items[key]

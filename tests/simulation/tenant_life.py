@@ -220,7 +220,11 @@ class TenantLife:
         self._happens(_CALLED[what], f"a person: {what} {device[:8]}")
 
     def _person_isolates(self) -> None:
-        self._person("isolate", self._device())
+        self.isolated_by_a_person(self._device())
+
+    def isolated_by_a_person(self, device: str) -> None:
+        """Somebody isolates a device in the portal."""
+        self._person("isolate", device)
 
     def _person_releases(self) -> None:
         isolated = [fleet_id(place) for place in ATTACKED if self._tenant.desk.isolated(fleet_id(place))]

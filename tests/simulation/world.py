@@ -20,6 +20,7 @@ from responders._ports import INCIDENTS, NOTIFY, ORDERS, QUEUES, Ports
 from responders._wiring import responders
 from shared.config import load
 from shared.errors import Transient
+from shared.models.action import State
 from shared.storage.interface import Conflict
 from tests.fakes.clients import (
     GONE,
@@ -80,6 +81,19 @@ SETTLES_AWAY = 7 * 86400.0
 
 STALLED = (120.0, 1080.0)
 """From when until when a timer is disabled in some histories, in virtual seconds."""
+
+SELDOM = frozenset(
+    {
+        *("devices.release", "devices.unrestrict", "devices.stop_quarantine", "devices.live_response"),
+        *("devices.result_link", "devices.upload", "downloads.open", "staging.head", "staging.read", "staging.names"),
+    }
+)
+"""Calls that few histories make: there trouble strikes `OFTENER` times as often, so that a long run tries it all."""
+
+OFTENER = 5.0
+
+RIVAL = 0.03
+"""How often a person isolates at the very moment when we do."""
 
 LOOKS = 30.0
 _ACTS = frozenset({"devices.cancel", *CREATING})
@@ -298,6 +312,8 @@ class World:
         self.counters.calls[call] += 1
         self.clockwork.pause(self._latency(call))
         self._perhaps_die(call, "crash before")
+        if call == "devices.isolate" and self.dangers.people and self._strikes(RIVAL):
+            self._rival()
         if call.startswith(("rows.", "queues.", "documents.", "evidence.", "staging.")) and self._strikes(
             self.dangers.storage
         ):
@@ -323,6 +339,13 @@ class World:
             self.record.disturbed.append((self.clockwork.now(), process.name))
             raise Transient(f"{call}: the answer was lost")
 
+    def _rival(self) -> None:
+        """A person isolates what we are about to isolate, after our look and before our POST."""
+        isolations = [each for each in self.record.open_actions() if each.responder == "isolate"]
+        sending = [each.device for each in isolations if each.state is State.SENDING]
+        if sending:
+            self.life.isolated_by_a_person(self.random.choice(sending))
+
     def _latency(self, call: str) -> float:
         if self._strikes(self.dangers.slow):
             self.counters.injected["slow", call] += 1
@@ -333,7 +356,7 @@ class World:
 
     def _perhaps_die(self, call: str, how: str) -> None:
         process = self.clockwork.process()
-        if process and self._strikes(self.dangers.crash):
+        if process and self._strikes(self.dangers.crash * (OFTENER if call in SELDOM else 1.0)):
             self.counters.injected[how, call] += 1
             self.clockwork.note(f"{process.name}: {how} {call}")
             self.record.disturbed.append((self.clockwork.now(), process.name))
@@ -347,7 +370,8 @@ class World:
         if self.dangers.deaf and call == "chat.post":
             self.counters.injected["gone", call] += 1
             return GONE
-        mishap = self.random.choice(POSSIBLE[call]) if self._strikes(self.dangers.mishap) else None
+        chance = self.dangers.mishap * (OFTENER if call in SELDOM else 1.0)
+        mishap = self.random.choice(POSSIBLE[call]) if self._strikes(chance) else None
         if mishap and mishap.retry_after:
             mishap = replace(mishap, retry_after=self.random.choice(["2.128", "30", "90"]))
         if mishap:
