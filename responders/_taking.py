@@ -49,6 +49,11 @@ class Pair:
         return (self.takes, self.gives_back)
 
 
+HELD = "held"
+"""A parameter of a release that a person orders: by our ledger the device is held, whatever Defender still lists. How
+long it keeps machine actions is nowhere documented.
+"""
+
 ISOLATION = Pair("isolate", "unisolate", "isolation", "isolated", "released")
 RESTRICTION = Pair("restrictcodeexecution", "unrestrictcodeexecution", "restriction", "restricted", "set free again")
 
@@ -99,7 +104,8 @@ def giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], own
         return Others(pending[0])
     last = newest(listed, kinds=pair.kinds, status="succeeded")
     if last is None:
-        return Done(f"the device is not {pair.taken}")
+        forgotten = f"Defender lists no {pair.taking} of it any more, but it was ours, and nobody gave it back"
+        return Clear(forgotten) if action.params.get(HELD) else Done(f"the device is not {pair.taken}")
     if last.kind == pair.gives_back:
         return Done(f"{pair.given_back} already, by {_who(last)}")
     return Clear() if ours in last.comment else Clear(f"it had been {pair.taken} by {_who(last)}, not by us")

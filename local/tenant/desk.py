@@ -205,6 +205,10 @@ class Desk:
         """Return all actions, those not yet visible too, in the order they were asked for."""
         return list(self._actions.values())
 
+    def forget(self) -> None:
+        """List no action so far any more, as after the time for which they are kept; what they did to devices stays."""
+        self._actions.clear()
+
     def of(self, machine_id: str) -> list[Action]:
         """Return the actions of a machine, in the order they were asked for."""
         return self._by_machine.get(machine_id, [])

@@ -227,9 +227,14 @@ class Play:
         assert len(found) == 1, found
         return found[0]
 
-    def archived(self, incident: str, by: str = "collect-package") -> dict[str, bytes]:
-        """What was collected for an incident by this responder and lies in the archive, by name, as it is read back."""
-        names = [name for name in self.evidence.names("") if f"/inc-{incident}/" in name and f"Z-{by}-" in name]
+    def archived(
+        self, incident: str, by: str = "collect-package", among: Sequence[str] | None = None
+    ) -> dict[str, bytes]:
+        """What was collected for an incident by this responder and lies in the archive, by name, as it is read back.
+        `among` are the names of the archive, where somebody has listed them.
+        """
+        listed = self.evidence.names("") if among is None else among
+        names = [name for name in listed if f"/inc-{incident}/" in name and f"Z-{by}-" in name]
         return {name: b"".join(self.evidence.read(name)) for name in names if "/data/" in name}
 
     def checked(self, incident: str) -> dict[str, Checked]:

@@ -79,6 +79,16 @@ def test_two_orders_for_one_device_are_one_release_and_both_are_answered() -> No
     assert stand.posts("/unisolate") == 1
 
 
+def test_a_device_that_we_hold_is_released_although_defender_has_forgotten_its_isolation() -> None:
+    stand = contained()
+    stand.tenant.desk.forget()
+    done = stand.later(stand.order("release", device=HOST, why=WHY))
+    assert stand.posts("/unisolate") == 1
+    assert done.state is Stage.DONE
+    assert "lists no isolation of it any more" in done.answer
+    assert stand.ports.ledger.slot(HOST) is None
+
+
 # A device that others hold, or nobody
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responders._interface import GIVING_BACK, Clear, Done, Lane, Later, Others, Ours, Standing
+from responders._taking import HELD
 from responders.release import Release
 from shared.models.action import Action
 from shared.models.device import MachineAction
@@ -64,6 +65,16 @@ def test_one_that_somebody_else_isolated_is_released_too_and_people_hear_whose_i
 @pytest.mark.parametrize("listed", [(), (machine_action("Isolate", "Failed"),), (machine_action("LiveResponse"),)])
 def test_a_device_that_is_not_isolated_needs_none(listed: tuple[MachineAction, ...]) -> None:
     assert standing(*listed) == Done("the device is not isolated")
+
+
+def test_one_that_we_hold_is_released_although_defender_no_longer_lists_its_isolation() -> None:
+    """How long it keeps machine actions is nowhere documented."""
+    held = action(responder="release", params={HELD: "true"})
+    found = standing(machine_action("LiveResponse"), of=held)
+    assert isinstance(found, Clear)
+    assert "lists no isolation of it any more" in found.met
+    last = machine_action("Unisolate", "Succeeded", **at(NOW))
+    assert isinstance(standing(last, of=held), Done)
 
 
 def test_one_that_was_released_already_needs_none() -> None:
