@@ -23,7 +23,18 @@ from responders._refusal import Asked, Service
 from responders._refusals import TABLE, refusal_of, told
 from responders._releasing import call_off
 from responders._sessions import overdue, taken_back
-from responders._settling import YOUNG, accepted, ended, looked, overtaken, parked, progressed
+from responders._settling import (
+    BEHIND,
+    YOUNG,
+    accepted,
+    anew,
+    ended,
+    left_behind,
+    looked,
+    overtaken,
+    parked,
+    progressed,
+)
 from responders._waiting import tend
 from shared.clients.interface import ActionQuery
 from shared.errors import NotFound, OutcomeUnknown, Rejected, Throttled, Transient
@@ -110,6 +121,9 @@ class Follow:
         if seen and ahead:
             self._overtaken(entry, seen, ahead, now)
             return
+        if seen and self._left_behind(entry.value, seen, listed):
+            self._ask_anew(entry, seen, now)
+            return
         try:
             self._progress(entry, seen or self._ports.devices.action(entry.value.machine_action), now)
         except NotFound:
@@ -120,6 +134,23 @@ class Follow:
         responder = self._ports.responders[action.responder]
         able = responder.contains and self._ports.settings.respond
         return parked(action, seen, listed.values(), responder.kinds) if able else None
+
+    def _left_behind(self, action: Action, seen: MachineAction, listed: Mapping[str, MachineAction]) -> bool:
+        """Whether ours waits behind somebody else's that came to nothing, or was taken back for that."""
+        responder = self._ports.responders[action.responder]
+        able = responder.contains and self._ports.settings.respond
+        return able and left_behind(action, seen, listed.values(), responder.kinds)
+
+    def _ask_anew(self, entry: Entry[Action], seen: MachineAction, now: datetime) -> None:
+        if seen.status == "cancelled":
+            self._write(entry, anew(entry.value, now))
+            return
+        try:
+            told = self._ports.ledger.move(entry, entry.value.model_copy(update={"detail": BEHIND}))
+        except Conflict:
+            return
+        comment = f"To be asked for anew. {self._ports.marker(entry.value.id, 'cancel')}"
+        log.info("action %s waits behind one that failed: %s", entry.value.id, call_off(self._ports, told, comment))
 
     def _overtaken(self, entry: Entry[Action], seen: MachineAction, ahead: MachineAction, now: datetime) -> None:
         if seen.status == "cancelled":

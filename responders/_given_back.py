@@ -38,3 +38,8 @@ def undoing(actions: Sequence[Action]) -> list[str]:
     """The commands that undo what we did."""
     done = [action for action in actions if action.state is State.SUCCEEDED and action.responder in UNDOING]
     return list(dict.fromkeys(f"bulkhead release {action.device}{UNDOING[action.responder]}" for action in done))
+
+
+def by_hand(release: Action) -> str:
+    """The command by which a person gives back what a release of ours did not."""
+    return f"bulkhead release {release.device}{UNDOING.get(_UNDONE_BY.get(release.responder, ''), '')}"

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from responders._containment import settle
+from responders._given_back import by_hand
 from responders._holding import held
 from responders._interface import Clear, Done, Later, Others, Ours, Refuse
 from responders._lacks import had, lacked, remember, waits
@@ -143,7 +144,10 @@ class Sender:
             case Later(detail):
                 return action.to(State.PLANNED, now, due=now + RETRY, detail=detail)
             case Refuse(detail):
-                todo = f"nothing, unless the device should be contained after all; then: bulkhead retry {action.id}"
+                back = self._ports.gives_back(action)
+                wanted = "be free all the same" if back else "be contained after all"
+                command = by_hand(action) if back else f"bulkhead retry {action.id}"
+                todo = f"nothing, unless the device should {wanted}; then: {command}"
                 return action.to(State.REFUSED, now, detail=detail, todo=todo)
             case _:
                 raise AssertionError(f"not a standing that settles: {standing}")

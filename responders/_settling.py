@@ -28,6 +28,8 @@ AWAY_AFTER = timedelta(minutes=10)
 STUCK = timedelta(days=4)
 """How long Defender may take in all: it tries for three days to reach a device."""
 
+BEHIND = "it waited behind somebody else's that came to nothing, and is asked for anew"
+
 ATTEMPTS = 12
 YOUNG = timedelta(minutes=30)
 LOOK_YOUNG = timedelta(seconds=5)
@@ -114,6 +116,26 @@ def parked(
     others = [each for each in listed if each.id != seen.id and target_of(each.machine_id) == action.target]
     last = newest(others, kinds=kinds, status="succeeded")
     return last if last and last.kind == kinds[0] else None
+
+
+def left_behind(action: Action, seen: MachineAction, listed: Iterable[MachineAction], kinds: tuple[str, ...]) -> bool:
+    """Whether ours came to wait behind somebody else's that then came to nothing: whether it would ever go on is not
+    documented, and the device is on the network meanwhile. Ours is taken back then (`BEHIND`), and asked for anew.
+    """
+    if action.foreign or seen.created is None:
+        return False
+    if seen.status == "cancelled":
+        return action.detail == BEHIND
+    others = [each for each in listed if each.id != seen.id and target_of(each.machine_id) == action.target]
+    vain = [each for each in others if each.kind == kinds[0] and each.final and each.status != "succeeded"]
+    there = [(each.created, each.updated) for each in vain if each.created and each.updated]
+    return seen.status == "pending" and any(begun <= seen.created <= over for begun, over in there)
+
+
+def anew(action: Action, now: datetime) -> Action:
+    """An action that was taken back since it waited behind one that came to nothing."""
+    lost = {"machine_action": "", "ended": (*action.ended, action.machine_action), "away": False}
+    return action.to(State.PLANNED, now, due=now, **lost, detail=BEHIND)
 
 
 def overtaken(action: Action, by: MachineAction, now: datetime) -> Action:

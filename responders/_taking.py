@@ -87,7 +87,7 @@ def taking(  # noqa: PLR0911 - one standing after the other, the strongest first
 
 def giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:
     """What the list means for giving back. What others have under way is waited for; whoever took it, it may be given
-    back, and people hear whose doing it was.
+    back by a person's word, and people hear whose doing it was.
     """
     mine = adopted(action, listed, own, pair.gives_back)
     if mine:
@@ -108,7 +108,14 @@ def giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], own
         return Clear(forgotten) if action.params.get(HELD) else Done(f"the device is not {pair.taken}")
     if last.kind == pair.gives_back:
         return Done(f"{pair.given_back} already, by {_who(last)}")
-    return Clear() if ours in last.comment else Clear(f"it had been {pair.taken} by {_who(last)}, not by us")
+    return Clear() if ours in last.comment else _theirs(pair, action, last)
+
+
+def _theirs(pair: Pair, action: Action, last: MachineAction) -> Standing:
+    """What somebody else took is given back where a person wants that, and never of itself."""
+    if action.approved:
+        return Clear(f"it had been {pair.taken} by {_who(last)}, not by us")
+    return Refuse(f"it is {pair.taken} by {_who(last)} since, and that stands")
 
 
 def _who(action: MachineAction) -> str:

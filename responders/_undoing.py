@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from responders._given_back import by_hand
 from responders._interface import GIVING_BACK, containment
 from shared.models.action import Action, State
 
@@ -84,5 +85,5 @@ def _release(
 def refused(action: Action, others: Sequence[str], now: datetime) -> Action:
     """A release of itself where other incidents hold the device."""
     detail = f"{WHY}, but incident {', '.join(others)} holds the device too"
-    todo = f"nothing, unless it should be free all the same; then: bulkhead release {action.device}"
+    todo = f"nothing, unless it should be free all the same; then: {by_hand(action)}"
     return action.to(State.REFUSED, now, detail=detail, todo=todo)

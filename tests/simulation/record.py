@@ -237,9 +237,12 @@ class Record:
         return newest is None or newest <= last.created
 
     def _ordered_free(self, row: Action) -> bool:
-        """Whether a person ordered the device to be released before the row was reserved, without a newer reason."""
+        """Whether a person ordered the device to be released before the row was reserved, without a newer reason. The
+        order's worker may have been slow to write down that it stands, and so may ours have been to reserve.
+        """
         orders = self._rows(lambda key: f":{row.device}:release:" in key)
-        orders = [each for each in orders if each.opened_by and not each.cancelled and each.created < row.since - _SLOW]
+        long_ago = row.since - 2 * _SLOW
+        orders = [each for each in orders if each.opened_by and not each.cancelled and each.created < long_ago]
         if not orders or row.responder != "isolate":
             return False
         since = max(each.created for each in orders) - timedelta(seconds=1)

@@ -79,8 +79,8 @@ SETTLES = 6 * 3600.0
 SETTLES_AWAY = 7 * 86400.0
 """The same where devices stay away: Defender gives up on one after three days, and each action is sent anew once."""
 
-STALLED = (120.0, 1080.0)
-"""From when until when a timer is disabled in some histories, in virtual seconds."""
+STALLED = (60.0, 1190.0)
+"""From when until when a timer is disabled in some histories, in virtual seconds: minutes longer than is allowed."""
 
 SELDOM = frozenset(
     {

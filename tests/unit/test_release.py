@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responders._interface import GIVING_BACK, Clear, Done, Lane, Later, Others, Ours, Standing
+from responders._interface import GIVING_BACK, Clear, Done, Lane, Later, Others, Ours, Refuse, Standing
 from responders._taking import HELD
 from responders.release import Release
 from shared.models.action import Action
@@ -57,9 +57,16 @@ def test_a_device_that_we_isolated_is_released_without_a_word() -> None:
 
 
 def test_one_that_somebody_else_isolated_is_released_too_and_people_hear_whose_it_was() -> None:
-    found = standing(machine_action("Isolate", "Succeeded"))
+    found = standing(machine_action("Isolate", "Succeeded"), of=action(responder="release", approved=True))
     assert isinstance(found, Clear)
     assert found.met == "it had been isolated by analyst@contoso.com, not by us"
+
+
+def test_one_that_somebody_else_isolated_is_not_released_without_a_persons_word() -> None:
+    """Not even where ours came first: theirs came on top of it."""
+    ours = machine_action("Isolate", "Succeeded", requestorComment=f"x {MARKER}0/1]", **at(NOW - HOUR))
+    found = standing(ours, machine_action("Isolate", "Succeeded", **at(NOW)))
+    assert found == Refuse("it is isolated by analyst@contoso.com since, and that stands")
 
 
 @pytest.mark.parametrize("listed", [(), (machine_action("Isolate", "Failed"),), (machine_action("LiveResponse"),)])

@@ -12,6 +12,7 @@ from responders._refusals import TABLE
 from responders._settling import (
     ATTEMPTS,
     AWAY_AFTER,
+    BEHIND,
     LOOK_OLD,
     LOOK_YOUNG,
     STUCK,
@@ -20,8 +21,10 @@ from responders._settling import (
     TRIES,
     YOUNG,
     accepted,
+    anew,
     doubted,
     ended,
+    left_behind,
     looked,
     progressed,
     rejected,
@@ -31,7 +34,7 @@ from responders.isolate import Isolate
 from shared.errors import Busy, Denied, NotFound, Rejected
 from shared.models.action import Action, State
 from shared.models.device import MachineAction
-from tests.unit.incidents import NEW_WORD, NOW, action, machine_action
+from tests.unit.incidents import NEW_WORD, NOW, action, graph_time, machine_action
 
 VISIBILITY = timedelta(seconds=120)
 LATER = NOW + timedelta(minutes=5)
@@ -348,3 +351,27 @@ def test_only_success_is_done_and_whatever_goes_on_has_a_time(
     if found.state is State.PLANNED:
         assert not found.foreign
         assert "Isolate-Pending" in found.ended
+
+
+# Behind somebody else's
+
+
+@pytest.mark.parametrize("how", ["Failed", "TimeOut", "Cancelled"])
+def test_one_that_came_to_wait_behind_a_failure_of_somebody_else_is_asked_for_anew(how: str) -> None:
+    """Whether Defender ever lets it go on is nowhere documented, and the device is on the network meanwhile."""
+    minute = timedelta(minutes=1)
+
+    def made(status: str, begun: timedelta, over: timedelta) -> MachineAction:
+        times = {"creationDateTimeUtc": graph_time(NOW + begun), "lastUpdateDateTimeUtc": graph_time(NOW + over)}
+        return machine_action("Isolate", status, **times)
+
+    ours, kinds = made("Pending", minute, minute), ("isolate", "unisolate")
+    assert left_behind(under_way(), ours, [ours, made(how, -minute, 2 * minute)], kinds)
+    for other in (made(how, -minute, -minute), made(how, 2 * minute, 3 * minute), made("Pending", -minute, minute)):
+        assert not left_behind(under_way(), ours, [ours, other], kinds)
+    assert not left_behind(under_way(foreign=True), ours, [ours, made(how, -minute, 2 * minute)], kinds)
+    taken_back = made("Cancelled", minute, 3 * minute)
+    assert not left_behind(under_way(), taken_back, [taken_back], kinds)
+    assert left_behind(under_way(detail=BEHIND), taken_back, [taken_back], kinds)
+    asked = anew(under_way(), LATER)
+    assert (asked.state, asked.machine_action, asked.ended) == (State.PLANNED, "", ("Isolate-Pending",))

@@ -46,3 +46,14 @@ def test_one_that_is_there_already_is_not_written() -> None:
     Tag().gather(TAG, Desk(incidents=notes))
     assert notes.tags == ["Bulkhead:Tool"]
     assert notes.writes == 0
+
+
+def test_one_that_a_write_of_ours_may_have_put_there_is_looked_at_once_more() -> None:
+    """Its answer was lost, so another writer may be between reading the tags and writing them."""
+    notes = Notes(tags=["bulkhead:tool"])
+    tried = TAG.model_copy(update={"fetches": 2})
+    again = Tag().gather(tried, Desk(incidents=notes))
+    assert again == Again("0", AT_WORK)
+    assert Tag().gather(tried.model_copy(update={"progress": "0"}), Desk(incidents=notes)) == Finished(
+        (), "bulkhead:tool"
+    )
