@@ -210,7 +210,8 @@ def merged_is_carried_on(world: World) -> Iterator[str]:
     """What was done for an incident is not done again for the one that it was merged into, without something new."""
     actions = world.record.actions()
     for target, source, at in world.record.absorbed():
-        before = {(each.target, each.responder): each for each in actions if each.incident == source and each.attempt}
+        tried = [each for each in actions if each.attempt and each.state is not State.UNAVAILABLE]  # may be had by now
+        before = {(each.target, each.responder): each for each in tried if each.incident == source}
         for action in actions:
             done = before.get((action.target, action.responder))
             # what was being planned while we learnt of it may not know
