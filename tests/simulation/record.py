@@ -161,8 +161,9 @@ class Record:
         self.holding = (self.holding or self._world.clockwork.now()) if active else None
 
     def _called_for(self, action: Action) -> datetime:
-        """When an action was last free to be sent: as it was planned, or since it may have waited for a person."""
-        return action.since if action.orders or self.resumed_at else action.created
+        """When an action was last free to be sent: as its row was written, or since it may have waited for a person."""
+        born = self._world.rows.born[action.key]
+        return max(action.since, born) if action.orders or self.resumed_at else born
 
     def _effect(self, made: str, process: Process) -> None:
         world = self._world

@@ -46,7 +46,7 @@ from tests.simulation.tenant_life import PROTECTED_TAG, TenantLife
 from tests.simulation.versions import NewerRows, OlderRows, Versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from responders._interface import Responder
@@ -100,12 +100,14 @@ _ACTS = frozenset({"devices.cancel", *CREATING})
 
 
 class ContestedRows(FakeRows):
-    """Rows that count how often a condition did not hold."""
+    """Rows that count how often a condition did not hold, and know since when each is there."""
 
-    def __init__(self, counters: Counters, *, before: Hook, after: Hook) -> None:
+    def __init__(self, counters: Counters, now: Callable[[], datetime], *, before: Hook, after: Hook) -> None:
         """Begin with no rows."""
         super().__init__(before=before, after=after)
         self._counters = counters
+        self._now = now
+        self.born: dict[str, datetime] = {}
 
     def _check(self, partition: str, change: Change) -> None:
         try:
@@ -113,6 +115,10 @@ class ContestedRows(FakeRows):
         except Conflict:
             self._counters.injected["conflict", "rows.commit"] += 1
             raise
+
+    def _apply(self, partition: str, change: Change) -> str | None:
+        self.born.setdefault(change.key, self._now())
+        return super()._apply(partition, change)
 
 
 class SkewedClock:
@@ -150,7 +156,7 @@ class World:
         self._refused: set[tuple[str, str]] = set()
         self.mode = "respond"
         before, after = self._before, self._after
-        self.rows = ContestedRows(self.counters, before=before, after=after)
+        self.rows = ContestedRows(self.counters, self.clockwork.now, before=before, after=after)
         self.documents = FakeDocuments(before=before, after=after)
         self.queues = FakeQueues(self.clockwork.now, QUEUES, before=before, after=after)
         self.evidence = FakeEvidence(before=before, after=after)
