@@ -17,7 +17,7 @@ from responders._run import metadata_of
 from responders._transfer import PIECE, Transfer
 from responders._unbroken import STRAIGHT, Refused, TooSlow, judged, paced, unbroken
 from responders._watch import snapshot_name
-from shared.errors import Cause, Incomplete, NotFound, Rejected, Transient
+from shared.errors import Cause, Incomplete, Rejected, Transient
 from shared.models.archive.contents import Seen
 from shared.models.part import Part
 from shared.storage.interface import verified
@@ -255,10 +255,10 @@ class Desk:
         """See the interface."""
         self.at = Service.STORAGE
         folder = f"{self.run.place(name)}/part-{number:05d}"
-        if (known := self._part(folder)) is not None:
-            return known
         seen = Seen()
         received = self._transfer.receive(folder, partial(self._open, link), seen)
+        if (known := self._part(folder, number, received)) is not None:
+            return known
         if seen.size != received.size:
             seen = Seen()
             for _ in seen.passing(self.run.timed(verified(received.pieces, self._ports.staging))):
@@ -270,17 +270,13 @@ class Desk:
             self._transfer.anew(folder, said)
             raise Incomplete(said, cause=Cause.CONTENT)
         self._ports.staging.write_once(
-            f"{folder}/part", [_parts.told(found)], metadata=metadata_of(self._action, "part")
+            f"{self._transfer.place(folder)}/part", [_parts.told(found)], metadata=metadata_of(self._action, "part")
         )
-        return self._part(folder) or found
+        return self._part(folder, number, received) or found
 
-    def _part(self, folder: str) -> Part | None:
-        try:
-            return _parts.read(b"".join(self._ports.staging.read(f"{folder}/part")))
-        except NotFound as error:
-            if error.code == "ContainerNotFound":
-                raise
-            return None
+    def _part(self, folder: str, number: int, received: Received) -> Part | None:
+        noted = self._transfer.noted(f"{self._transfer.place(folder)}/part")
+        return _parts.read(noted or b"", number, received.size)
 
     def join(self, name: str, parts: Sequence[Part], *, kind: str, media_type: str, device: str = "") -> Artefact:
         """See the interface."""

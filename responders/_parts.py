@@ -6,12 +6,16 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
+
 from shared.models.archive import manifest
 from shared.models.part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+
+_PART = TypeAdapter(Part)
 
 UNTOLD = "length not told by the source"
 """What is said of a download that would look whole if it had broken off."""
@@ -22,9 +26,13 @@ def told(part: Part) -> bytes:
     return json.dumps(asdict(part), sort_keys=True).encode("ascii")
 
 
-def read(noted: bytes) -> Part:
-    """A part that was noted. Raises ValueError or TypeError."""
-    return Part(**json.loads(noted))
+def read(noted: bytes, number: int, size: int) -> Part | None:
+    """The part of this number and so many bytes as it was noted; None where it was not, or where that is damaged."""
+    try:
+        part = _PART.validate_json(noted, strict=True)
+    except ValueError:
+        return None
+    return part if (part.number, part.size) == (number, size) else None
 
 
 def wrong(part: Part) -> bool:

@@ -45,6 +45,10 @@ class Received:
         return sum(piece.size for piece in self.pieces)
 
 
+class Damaged(Transient):
+    """What lies in staging is not what was left there."""
+
+
 class Stream:
     """Chunks that are taken off in lengths."""
 
@@ -103,20 +107,30 @@ class Transfer:
 
     def receive(self, folder: str, opening: Callable[[int, str], Download], seen: Seen | None = None) -> Received:
         """The whole download, going on from what lies in `folder`. Raises Incomplete and what `opening` raises. Where
-        all of it comes in this one call, `seen` has seen as many bytes as it has.
+        all of it comes in this one call, `seen` has seen as many bytes as it has. What is damaged there is fetched
+        anew, if it can be had: else it stays as it is.
         """
-        place = self._place(folder)
-        if (whole := self._whole(place)) is not None:
+        place = self.place(folder)
+        try:
+            whole = self._whole(place)
+        except Damaged as error:
+            download = opening(0, "")
+            self.anew(folder, f"begun anew: {error}")
+            return self.go_on(folder, (), download, seen)
+        if whole is not None:
             return whole
-        pieces, tag = self._pieces(place)
+        pieces, tag, total = self._pieces(place)
         if not pieces and not self.generation(folder) and self._staging.head(f"{folder}/{_STRAIGHT}"):
             self._note(f"{folder}#pieces", "begun anew, in pieces: it did not come to its end in one go")
-        return self.go_on(folder, pieces, opening(sum(piece.size for piece in pieces), tag), seen)
+        download = opening(sum(piece.size for piece in pieces), tag)
+        if download.start and download.total is not None and total not in {"", str(download.total)}:
+            download = opening(0, "")  # the same tag, and another length
+        return self.go_on(folder, pieces, download, seen)
 
     def go_on(self, folder: str, pieces: Sequence[Piece], download: Download, seen: Seen | None = None) -> Received:
         """The whole download, of which `pieces` are there and the rest follows."""
         chunks = seen.passing(download.chunks) if seen else download.chunks
-        place, stream = self._place(folder), Stream(self._timed(chunks))
+        place, stream = self.place(folder), Stream(self._timed(chunks))
         there = sum(piece.size for piece in pieces)
         if download.start != there:
             self._note(f"{folder}#{there}", f"begun anew after {there} bytes: the server did not go on from there")
@@ -124,6 +138,7 @@ class Transfer:
                 self._compare(folder, piece, stream)
         found = list(pieces)
         tags = {"tag": download.tag} if download.tag else {}
+        tags |= {"total": str(download.total)} if download.total is not None else {}
         while stream.more:
             name = f"{place}/{len(found):06d}"
             stored = self._staging.write_once(name, stream.take(self._piece), metadata={**self._metadata, **tags})
@@ -146,12 +161,25 @@ class Transfer:
         """How often it was begun anew."""
         return sum(1 for _ in self._staging.names(f"{folder}/again-"))
 
+    def place(self, folder: str) -> str:
+        """Where the pieces lie that are in use."""
+        return f"{folder}/{self.generation(folder):03d}"
+
     def standing(self, folder: str) -> tuple[Piece, ...]:
         """The pieces of a download that is whole. Raises Transient where it is not."""
-        whole = self._whole(self._place(folder))
+        whole = self._whole(self.place(folder))
         if whole is None:
             raise Transient(f"{folder} is not whole")
         return whole.pieces
+
+    def noted(self, name: str) -> bytes | None:
+        """What a note in staging says; None where there is none."""
+        try:
+            return b"".join(self._staging.read(name))
+        except NotFound as error:
+            if error.code == "ContainerNotFound":
+                raise
+            return None
 
     def _compare(self, folder: str, piece: Piece, stream: Stream) -> None:
         digest, size = hashlib.sha256(), 0
@@ -163,27 +191,26 @@ class Transfer:
             self.anew(folder, said)
             raise Incomplete(said, cause=Cause.CONTENT)
 
-    def _place(self, folder: str) -> str:
-        return f"{folder}/{self.generation(folder):03d}"
-
-    def _pieces(self, place: str) -> tuple[tuple[Piece, ...], str]:
-        """The pieces that lie there without a gap, and the tag of the thing that they are of."""
+    def _pieces(self, place: str) -> tuple[tuple[Piece, ...], str, str]:
+        """The pieces that lie there without a gap, and the tag and the length of the thing that they are of."""
         found: list[Piece] = []
-        tag = ""
+        tag = total = ""
         while (stored := self._staging.head(f"{place}/{len(found):06d}")) is not None:
             found.append(Piece(stored.name, stored.size, stored.sha256))
-            tag = stored.metadata.get("tag", "")
-        return tuple(found), tag
+            tag, total = stored.metadata.get("tag", ""), stored.metadata.get("total", "")
+        return tuple(found), tag, total
 
     def _whole(self, place: str) -> Received | None:
-        try:
-            told = json.loads(b"".join(self._staging.read(f"{place}/whole")))
-        except NotFound as error:
-            if error.code == "ContainerNotFound":
-                raise
+        """What was noted as whole; None where nothing was. Raises Damaged where that does not lie there."""
+        if (noted := self.noted(f"{place}/whole")) is None:
             return None
-        pieces, _ = self._pieces(place)
-        received = Received(pieces, str(told["date"]), bool(told.get("bounded", True)))
-        if (len(pieces), received.size) != (told["pieces"], told["size"]):
-            raise Transient(f"{place} lacks pieces that it had: staging was cleared too early")
+        pieces, _, _ = self._pieces(place)
+        try:
+            told = json.loads(noted)
+            received = Received(pieces, str(told["date"]), bool(told.get("bounded", True)))
+            stands = (len(pieces), received.size) == (told["pieces"], told["size"])
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise Damaged(f"{place}/whole is not as it was left") from error
+        if not stands:
+            raise Damaged(f"{place} lacks pieces that it had: staging was cleared too early")
         return received

@@ -36,9 +36,10 @@ def unbroken(
     download: Download, opening: Callable[[int, str], Download], note: Callable[[int, str], object]
 ) -> Iterator[bytes]:
     """The chunks of a download and, where it breaks off, of the rest of the same thing. `note` is told at which byte,
-    and why. Raises Incomplete where the server does not go on from there, and what `opening` raises.
+    and why. Raises Incomplete where the server does not go on from there with a thing of the same length, and what
+    `opening` raises.
     """
-    there, times = 0, 0
+    there, times, total = 0, 0, download.total
     while True:
         begun = there
         try:
@@ -56,6 +57,8 @@ def unbroken(
         download = opening(there, tag)
         if download.start != there:
             raise Incomplete(f"the server did not go on from byte {there}, where the download broke off")
+        if download.total != total:
+            raise Incomplete(f"the server no longer says that it has {total} bytes", cause=Cause.CONTENT)
 
 
 def paced(

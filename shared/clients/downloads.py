@@ -30,6 +30,7 @@ _REDIRECTS = 3
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _UNSATISFIED = re.compile(r"bytes \*/(\d+)")
 _EXPIRED = frozenset({401, 403, 404, 410})
+_SPANNED = frozenset({HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE})
 
 
 class LinkDownloads:
@@ -46,8 +47,13 @@ class LinkDownloads:
         wanted = {"Range": f"bytes={start}-", "If-Range": tag} if start and tag else {}
         response = self._get(link, wanted)
         status, headers = response.status_code, response.headers
+        etag, plain = headers.get("ETag", ""), "Content-Encoding" not in headers
+        strong = etag if plain and etag.startswith('"') else ""
+        if wanted and status in _SPANNED and strong != tag:
+            response.close()  # whoever heeds Range and not If-Range may have another thing by now: all of it, then
+            return self.open(link, seconds)
         size = _UNSATISFIED.fullmatch(headers.get("Content-Range", ""))
-        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and size and int(size[1]) == start:
+        if wanted and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and size and int(size[1]) == start:
             response.close()  # everything is there already
             return Download(iter(()), 0, start, tag, headers.get("Date", ""))
         if status >= REDIRECTS:
@@ -55,18 +61,16 @@ class LinkDownloads:
             if status in _EXPIRED:
                 raise LinkExpired(f"the download link no longer works ({status})", status=status)
             raise refusal(status, headers, b"", response.reason or "")
-        length, plain = headers.get("Content-Length", ""), "Content-Encoding" not in headers
+        length = headers.get("Content-Length", "")
         known = int(length) if length.isdigit() and plain else None
         part = _RANGE.fullmatch(headers.get("Content-Range", ""))
-        partial = status == HTTPStatus.PARTIAL_CONTENT
-        if partial and (not part or int(part[1]) != start):
+        partial, begins = status == HTTPStatus.PARTIAL_CONTENT, 0
+        if partial and (not part or int(part[1]) != (start if wanted else 0)):
             response.close()
             raise Incomplete("the download begins elsewhere than was asked for", cause=Cause.CONTENT)
-        etag = headers.get("ETag", "")
-        strong = etag if plain and etag.startswith('"') else ""
-        if partial and part and part[2] != "*":
-            known = int(part[2]) - start  # to the end, however much of that this answer brings
-        begins = start if partial else 0
+        if partial and part:
+            begins = int(part[1])
+            known = known if part[2] == "*" else int(part[2]) - begins  # to the end, whatever this answer brings
         bounded = bool(length) or known is not None or "chunked" in headers.get("Transfer-Encoding", "").lower()
         return Download(_whole(response, known, seconds), known, begins, strong, headers.get("Date", ""), bounded)
 

@@ -181,14 +181,19 @@ class Download:
     date: str = ""
     bounded: bool = True
 
+    @property
+    def total(self) -> int | None:
+        """Bytes of all that the link leads to, as far as the server announced them."""
+        return None if self.length is None else self.start + self.length
+
 
 class Downloads(Protocol):
     """Download links. They carry their own right; a bearer never goes there."""
 
     def open(self, link: str, seconds: float | None = None, *, start: int = 0, tag: str = "") -> Download:
-        """Begin to read, at byte `start` where the server can and has what `tag` stands for, else at the beginning:
-        `Download.start` says. Chunks raise Incomplete where the connection ends early, late or wrong, or is not at its
-        end after `seconds` of reading.
+        """Begin to read, at byte `start` where the server can and says that it has what `tag` stands for, else at the
+        beginning: `Download.start` says. Chunks raise Incomplete where the connection ends early, late or wrong, or is
+        not at its end after `seconds` of reading.
 
         Raises:
             LinkExpired: the link no longer works.

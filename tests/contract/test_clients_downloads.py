@@ -56,13 +56,13 @@ def test_a_link_serves_more_than_once(stand: Stand) -> None:
 
 
 def test_a_large_package_is_not_held_in_memory(opened: Opened, tmp_path: Path) -> None:
-    """It comes in chunks of a megabyte at most."""
+    """It comes in chunks of 8 MiB at most."""
     package = tmp_path / "package.zip"
-    package.write_bytes(bytes(5 << 20))
+    package.write_bytes(bytes(20 << 20))
     download = (stand := opened(package_file=str(package))).downloads.open(linked(stand))
     sizes = [len(chunk) for chunk in download.chunks]
-    assert sum(sizes) == download.length == 5 << 20
-    assert max(sizes) <= 1 << 20
+    assert sum(sizes) == download.length == 20 << 20
+    assert max(sizes) <= 8 << 20
 
 
 def test_an_empty_file_is_a_download(opened: Opened, tmp_path: Path) -> None:
@@ -91,12 +91,34 @@ def test_a_download_goes_on_where_it_was(opened: Opened, tmp_path: Path) -> None
 
 
 def test_where_all_is_there_nothing_follows(opened: Opened, tmp_path: Path) -> None:
+    """As far as the refusal says of what: most servers' does not, and then all of it comes again."""
     package = tmp_path / "package.zip"
     package.write_bytes(bytes(200))
     stand = opened(package_file=str(package))
     link = linked(stand)
-    rest = stand.downloads.open(link, start=200, tag=stand.downloads.open(link).tag)
+    tag = stand.downloads.open(link).tag
+    again = stand.downloads.open(link, start=200, tag=tag)
+    assert (again.start, again.length, b"".join(again.chunks)) == (0, 200, bytes(200))
+    stand.trouble("status", PATH, status=416, headers={"Content-Range": "bytes */200", "ETag": tag})
+    rest = stand.downloads.open(link, start=200, tag=tag)
     assert (rest.start, rest.length, list(rest.chunks)) == (200, 0, [])
+
+
+@pytest.mark.parametrize("named", [{"ETag": '"else"'}, {"ETag": 'W/"t"'}, {}], ids=["another", "weak", "none"])
+@pytest.mark.parametrize(
+    ("status", "span", "start"), [(206, "bytes 150-199/200", 150), (416, "bytes */200", 200)], ids=["rest", "end"]
+)
+def test_a_server_that_begins_there_whatever_it_has_is_asked_for_all(
+    opened: Opened, tmp_path: Path, status: int, span: str, start: int, named: dict[str, str]
+) -> None:
+    """It heeds `Range` and not `If-Range`: what it sends might be the rest of another thing."""
+    package = tmp_path / "package.zip"
+    package.write_bytes(bytes(range(200)))
+    stand = opened(package_file=str(package))
+    link = linked(stand)
+    stand.trouble("status", PATH, status=status, headers={"Content-Range": span, **named})
+    download = stand.downloads.open(link, start=start, tag='"t"')
+    assert (download.start, b"".join(download.chunks)) == (0, bytes(range(200)))
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -127,9 +149,21 @@ def test_a_server_that_begins_elsewhere_is_not_believed() -> None:
         LinkDownloads((), session(), loopback=True).open(stub.url, start=4, tag='"t"')
 
 
+def test_a_server_that_begins_somewhere_without_being_asked_is_not_believed() -> None:
+    """Without a tag nothing was asked for but the beginning."""
+    sent = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 4-6/7\r\nContent-Length: 3\r\n\r\nabc"
+
+    def answer(to: BaseHTTPRequestHandler) -> None:
+        to.wfile.write(sent)
+        to.close_connection = True
+
+    with Stub(answer) as stub, pytest.raises(Incomplete, match="elsewhere"):
+        LinkDownloads((), session(), loopback=True).open(stub.url, start=4)
+
+
 def test_a_server_that_sends_less_than_the_rest_is_not_taken_to_have_ended() -> None:
     """It may: a range is a wish. What was asked for is everything to the end, and the answer says where that is."""
-    sent = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 4-6/9\r\nContent-Length: 3\r\n\r\nabc"
+    sent = b'HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 4-6/9\r\nETag: "t"\r\nContent-Length: 3\r\n\r\nabc'
 
     def answer(to: BaseHTTPRequestHandler) -> None:
         to.wfile.write(sent)

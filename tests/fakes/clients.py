@@ -419,7 +419,10 @@ class FakeDownloads(_Fake):
             location = reply.headers["Location"]
             onward = host + location if re.match("/(?!/)", location) else location
             return self.open(onward, seconds, start=start, tag=tag, hops=hops - 1)
-        if reply.status == 416 and reply.headers.get("Content-Range") == f"bytes */{start}":
+        etag = reply.headers.get("ETag", "")
+        if start and tag and reply.status in {206, 416} and etag != tag:
+            return self.open(link, seconds, hops=hops)
+        if start and tag and reply.status == 416 and reply.headers.get("Content-Range") == f"bytes */{start}":
             return Download(iter(()), 0, start, tag, reply.headers.get("Date", ""))
         if reply.status in _EXPIRED:
             raise LinkExpired(f"the download link no longer works ({reply.status})", status=reply.status)
@@ -431,7 +434,8 @@ class FakeDownloads(_Fake):
         chunks = self._chunks(body, len(body) // 2 if kind == "cut" else len(body))
         begins = start if reply.status == 206 else 0
         length = len(body) if self.announced else None
-        return Download(chunks, length, begins, reply.headers.get("ETag", ""), reply.headers.get("Date", ""))
+        strong = etag if etag.startswith('"') else ""
+        return Download(chunks, length, begins, strong, reply.headers.get("Date", ""))
 
     def _chunks(self, body: bytes, end: int) -> Iterator[bytes]:
         for start in range(0, end, CHUNK):

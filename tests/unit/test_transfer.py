@@ -9,7 +9,7 @@ import json
 import random
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,18 +43,21 @@ def unchecked(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 @dataclass
 class Server:
-    """Serves `data` in chunks of ten bytes. `cuts` are the bytes after which each connection ends (None: none)."""
+    """Serves `data` in chunks of ten bytes. `cuts` are the bytes after which each connection ends (None: none). `etag`
+    is what it says of the data, whatever they are.
+    """
 
     data: bytes = DATA
     ranges: bool = True
     length: bool = True
     bounded: bool = True
+    etag: str = ""
     cuts: list[int | None] = field(default_factory=list)
     asked: list[tuple[int, str]] = field(default_factory=list)
 
     def __call__(self, _link: str, start: int, tag: str) -> Download:
         self.asked.append((start, tag))
-        etag = f'"{sha256(self.data)[:8]}"'
+        etag = self.etag or f'"{sha256(self.data)[:8]}"'
         begins = start if self.ranges and tag == etag else 0
         body = self.data[begins:]
         cut = self.cuts.pop(0) if self.cuts else None
@@ -162,6 +165,20 @@ def test_two_downloads_that_differ_are_told_and_never_mixed() -> None:
     assert until_whole(run) == 3
     assert any("two downloads of it differ" in each for each in told(run))
     assert run.objects[NAME] == DATA
+
+
+def test_the_rest_of_a_thing_of_another_length_is_not_joined_to_it() -> None:
+    """Whatever its server says that it is: all of it is asked for, and compared."""
+    first, second = Server(DATA[:800], etag='"t"', cuts=[450]), Server(DATA, etag='"t"')
+    served = iter([first, second, second])
+
+    def serve(where: str, start: int, tag: str) -> Download:
+        return next(served)(where, start, tag)
+
+    run = run_with(serve)
+    assert until_whole(run) == 2
+    assert [start for start, _ in second.asked] == [400, 0]
+    assert told(run) == ["begun anew after 400 bytes: the server did not go on from there"]
 
 
 def test_an_expired_link_is_asked_for_anew() -> None:
@@ -305,6 +322,62 @@ def test_an_item_that_is_known_is_neither_asked_for_nor_read_again() -> None:
     assert fetched(run) == sha256(DATA)
 
 
+# what is wrong in staging
+
+
+def staged_whole(run: Archived) -> str:
+    """Where the pieces lie of a download that was whole when its worker died."""
+
+    def crash(call: str) -> None:
+        if call == "evidence.commit":
+            raise Crash
+
+    run.evidence.before = crash
+    with pytest.raises(Crash):
+        fetched(run)
+    run.evidence.before = lambda _call: None
+    return f"{run.folder}/{NAME}/000"
+
+
+def spoil(run: Archived, name: str, data: bytes) -> None:
+    run.staging.stored[name] = (run.staging.stored[name][0], data)
+
+
+NO_NOTES = (b"", b"rubbish", b"\xff", b"[]", b"null", b"{}", b'{"pieces":10,"size":1000}', b"[" * 10_000)
+
+
+@pytest.mark.parametrize("note", NO_NOTES)
+def test_a_note_in_staging_that_is_not_ours_begins_a_download_anew(note: bytes) -> None:
+    run = run_with(Server())
+    spoil(run, f"{(place := staged_whole(run))}/whole", note)
+    assert fetched(run) == sha256(DATA)
+    assert told(run) == [f"begun anew: {place}/whole is not as it was left"]
+    assert run.checked_after_close().whole
+
+
+def test_pieces_that_are_gone_begin_a_download_anew() -> None:
+    run = run_with(Server())
+    del run.staging.stored[f"{(place := staged_whole(run))}/000003"]
+    assert fetched(run) == sha256(DATA)
+    assert told(run) == [f"begun anew: {place} lacks pieces that it had: staging was cleared too early"]
+
+
+def test_what_is_left_in_staging_stays_where_its_source_gives_no_other() -> None:
+    """Somebody may bring the rest back."""
+    run = run_with(Server())
+    name = f"{staged_whole(run)}/000003"
+    gone = run.staging.stored.pop(name)
+
+    def expired(*_asked: object) -> Download:
+        raise LinkExpired("gone")
+
+    run.downloads.opening = expired
+    with pytest.raises(LinkExpired):
+        fetched(run)
+    run.staging.stored[name] = gone
+    assert fetched(run) == sha256(DATA)
+
+
 # parts of one thing
 
 
@@ -368,6 +441,51 @@ def test_a_part_that_lies_there_is_not_asked_for_again() -> None:
     first = parts_of(run, CONTENTS)
     run.downloads.opening = None
     assert [run.desk().part(NAME, number, link) for number in (1, 2, 3)] == first
+
+
+PART = f"{NAME}/part-00001/000"
+
+
+@pytest.mark.parametrize("note", [*NO_NOTES, b'{"number":1}', b'{"number":1,"nonsense":2}'])
+def test_a_note_of_a_part_that_is_not_ours_is_not_believed(note: bytes) -> None:
+    """Its pieces tell all of it but what the device said, which the caller knows."""
+    run = run_with(Server())
+    first = run.desk().part(NAME, 1, link, device=sha256(DATA))
+    run.downloads.opening = None
+    spoil(run, f"{run.folder}/{PART}/part", note)
+    assert run.desk().part(NAME, 1, link, device=sha256(DATA)) == first
+
+
+@pytest.mark.parametrize("wrong", [{"size": 999}, {"size": "1000"}, {"bounded": 1}, {"sha256": None}, {"number": 2}])
+def test_nor_is_one_that_its_pieces_do_not_bear_out(wrong: dict[str, object]) -> None:
+    run = run_with(Server())
+    first = run.desk().part(NAME, 1, link)
+    spoil(run, f"{run.folder}/{PART}/part", json.dumps({**asdict(first), **wrong}).encode())
+    assert run.desk().part(NAME, 1, link) == first
+
+
+@pytest.mark.parametrize("spoilt", ["whole", "000003"])
+def test_a_part_that_is_damaged_in_staging_is_fetched_anew(spoilt: str) -> None:
+    """What is noted of it is of what came now."""
+    run = run_with(Server(DATA[::-1]))
+    run.desk().part(NAME, 1, link)
+    del run.staging.stored[f"{run.folder}/{PART}/000003"]
+    if spoilt == "whole":
+        spoil(run, f"{run.folder}/{PART}/whole", b"{}")
+    run.downloads.opening = Server()
+    part = run.desk().part(NAME, 1, link)
+    assert part.sha256 == sha256(DATA)
+    assert run.desk().join(NAME, [part], kind="memory", media_type="x/y").sha256 == sha256(DATA)
+    assert any("begun anew" in each for each in told(run))
+
+
+def test_parts_that_are_gone_when_they_are_to_be_joined_say_so() -> None:
+    run = run_with(Server())
+    part = run.desk().part(NAME, 1, link)
+    del run.staging.stored[f"{run.folder}/{PART}/000003"]
+    with pytest.raises(Transient, match="cleared too early") as gone:
+        run.desk().join(NAME, [part], kind="memory", media_type="x/y")
+    assert not isinstance(gone.value, Incomplete)
 
 
 def test_a_part_that_is_not_what_the_device_said_is_fetched_once_more_then_kept_and_marked() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from responders._unbroken import TIMES
 from shared.clients.interface import Download
-from shared.errors import Incomplete, LinkExpired
+from shared.errors import Cause, Incomplete, LinkExpired
 from tests.unit.archived import Archived, Served
 from tests.unit.test_transfer import DATA, NAME, Server, fetched, gathered, sha256, sweep, told
 
@@ -78,6 +78,20 @@ def test_another_thing_under_the_same_link_is_never_its_rest() -> None:
     with pytest.raises(Incomplete):
         fetched(run)
     assert fetched(run) == sha256(DATA)
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_the_rest_of_a_thing_of_another_length_is_not_its_rest(length: bool) -> None:
+    """Nor of one whose length is no longer told."""
+    first, second = Server(DATA[:800], etag='"t"', cuts=[450]), Server(DATA[:900], length=length, etag='"t"')
+    served = iter([first, second])
+
+    def serve(where: str, start: int, tag: str) -> Download:
+        return next(served)(where, start, tag)
+
+    with pytest.raises(Incomplete, match="no longer says that it has 800 bytes") as other:
+        fetched(run_with(serve))
+    assert other.value.cause is Cause.CONTENT
 
 
 def test_what_would_not_end_within_the_call_comes_in_pieces() -> None:
