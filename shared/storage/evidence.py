@@ -12,10 +12,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.core import MatchConditions
@@ -127,14 +128,19 @@ class BlobEvidence:
         staged = _Staged(writing.new_write_id())
         blocks = {staged.next_id(): piece for piece in pieces if piece.size}
         blob = self._client.get_blob_client(name)
-        if not pull(blob, dict(list(blocks.items())[:1]), staging):
+        enough = Event()
+        if not pull(blob, dict(list(blocks.items())[:1]), staging, enough):
             return self.write_once(name, check(verified(pieces, staging)), metadata=metadata, tags=tags)
-        with ThreadPoolExecutor(1, thread_name_prefix="pull") as pool:
-            pulling = pool.submit(pull, blob, dict(list(blocks.items())[1:]), staging)
-            for chunk in check(verified(pieces, staging)):
+        pool = ThreadPoolExecutor(1, thread_name_prefix="pull")
+        try:
+            pulling = pool.submit(pull, blob, dict(list(blocks.items())[1:]), staging, enough)
+            for chunk in check(chain(verified(pieces, staging), _waited(pulling))):
                 staged.count(chunk)
             if not pulling.result():
                 raise Transient(f"{self._client.container_name}/{name}: not every piece could be fetched")
+        finally:
+            enough.set()
+            pool.shutdown(wait=False)
         return self._commit(name, staged, metadata, tags or {})
 
     def _stage(self, blob: BlobClient, cut: Iterable[bytes], staged: _Staged) -> None:
@@ -253,6 +259,13 @@ def blocks(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
                 yield block
     if held:
         yield b"".join(held)
+
+
+def _waited(future: Future[bool]) -> Iterator[bytes]:
+    """Empty chunks until it is done, so that whoever checks them can say that it takes too long."""
+    while not future.done():
+        wait([future], 1.0)
+        yield b""
 
 
 def _is_current(blob: BlobProperties) -> bool:

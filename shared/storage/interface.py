@@ -223,7 +223,8 @@ class Evidence(Protocol):
         tags: Mapping[str, str] | None = None,
     ) -> Stored:
         """Like `write_once`, of the bytes of all `pieces` in order. They are read and compared with their hashes on the
-        way, and passed through `check`, which may refuse them; the copying itself is left to the storage where it can.
+        way, and passed through `check`, which may refuse them; the copying itself is left to the storage where it can,
+        and `check` gets empty chunks while that takes longer.
 
         Raises Incomplete (`Cause.CONTENT`) where a piece is not what it was.
         """

@@ -19,6 +19,7 @@ from shared.storage.interface import Conflict, Loan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from threading import Event
 
     from azure.storage.blob import BlobClient
 
@@ -31,9 +32,13 @@ LENT_FOR = timedelta(hours=1)
 _SCOPE = "https://storage.azure.com/.default"
 
 
-def pull(blob: BlobClient, pieces: Mapping[str, Piece], staging: Staging) -> bool:
-    """Have the storage fetch each piece as the block of its id; False where it cannot. Raises Transient."""
+def pull(blob: BlobClient, pieces: Mapping[str, Piece], staging: Staging, enough: Event) -> bool:
+    """Have the storage fetch each piece as the block of its id, until it is `enough`; False where it cannot, or has not
+    fetched all. Raises Transient.
+    """
     for block_id, piece in pieces.items():
+        if enough.is_set():
+            return False
         loan = staging.loan(piece.name)
         try:
             with translated(f"fetching {piece.name} into {blob.container_name}/{blob.blob_name}"):

@@ -5,12 +5,14 @@ Azurite knows no write-once storage, so it is reached here over a wire that refu
 
 import hashlib
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from azure.core.pipeline.transport import HttpRequest, HttpResponse
 
 from shared.errors import Incomplete, NotFound, Transient
 from shared.storage.connections import Connection, Location
@@ -304,6 +306,50 @@ def test_a_storage_that_can_fetches_the_pieces_itself(fetching: FetchingTranspor
     assert b"".join(evidence.read(f"{name}/whole")) == b"one two three"
     puts = [each for each in fetching.sent[sent:] if each.method == "PUT"]
     assert ["x-ms-copy-source" in each.headers for each in puts] == [True, True, True, False]
+
+
+class Gated(FetchingTransport):
+    """A storage that fetches the second piece only once it may."""
+
+    def __init__(self, connection_string: str) -> None:
+        super().__init__(connection_string)
+        self.fetches, self.begun, self.gate = 0, threading.Event(), threading.Event()
+
+    def send(self, request: HttpRequest, **kwargs: object) -> HttpResponse:
+        if "x-ms-copy-source" in request.headers:
+            self.fetches += 1
+            if self.fetches == 2:
+                self.begun.set()
+                self.gate.wait(5)
+        return super().send(request, **kwargs)
+
+
+@pytest.mark.parametrize("read", ["in the middle", "to the end"])
+def test_a_storage_that_fetches_slowly_holds_nobody_whose_time_is_over(staged_at: str, name: str, read: str) -> None:
+    """Nor does it go on to the next piece. Of a reading that is done before, the check is told by empty chunks."""
+    wire = Gated(staged_at)
+    connection = Connection(Location("contract", connection_string=staged_at), transport=wire)
+    staging, evidence = connection.evidence(STAGING), connection.evidence(CONTAINER)
+    pieces = staged(staging, name, b"one ", b"two ", b"three ", b"four")
+
+    def late(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if read == "in the middle" or not chunk:
+                assert wire.begun.wait(5)
+                raise Incomplete("late")
+            yield chunk
+
+    began = time.monotonic()
+    with pytest.raises(Incomplete, match="late"):
+        evidence.join_once(f"{name}/whole", pieces, staging, check=late, metadata={})
+    assert time.monotonic() - began < 4
+    wire.gate.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("pull"):
+            thread.join(5)
+    assert wire.fetches == 2
+    joined = evidence.join_once(f"{name}/whole", pieces, staging, check=unchecked, metadata={})
+    assert joined.sha256 == sha256(b"one two three four")
 
 
 def test_memory_does_not_grow_with_the_object(connection: Connection, name: str) -> None:
