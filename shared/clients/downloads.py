@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -16,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from shared.clients.answers import REDIRECTS, cause_of, refusal
-from shared.clients.hearing import hang_up
+from shared.clients.hearing import OutOfTime, begun, hang_up
 from shared.clients.interface import Download
 from shared.clients.web import CONNECT_SECONDS, READ_SECONDS
 from shared.config import LOOPBACK
@@ -44,14 +46,15 @@ class LinkDownloads:
 
     def open(self, link: str, seconds: float | None = None, *, start: int = 0, tag: str = "") -> Download:
         """See `Downloads.open`."""
+        stop = None if seconds is None else time.monotonic() + seconds
         wanted = {"Range": f"bytes={start}-", "If-Range": tag} if start and tag else {}
-        response = self._get(link, wanted)
+        response = self._get(link, wanted, stop)
         status, headers = response.status_code, response.headers
         etag, plain = headers.get("ETag", ""), "Content-Encoding" not in headers
         strong = etag if plain and etag.startswith('"') else ""
         if wanted and status in _SPANNED and strong != tag:
             response.close()  # whoever heeds Range and not If-Range may have another thing by now: all of it, then
-            return self.open(link, seconds)
+            return self.open(link, _left(stop))
         size = _UNSATISFIED.fullmatch(headers.get("Content-Range", ""))
         if wanted and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and size and int(size[1]) == start:
             response.close()  # everything is there already
@@ -72,20 +75,25 @@ class LinkDownloads:
             begins = int(part[1])
             known = known if part[2] == "*" else int(part[2]) - begins  # to the end, whatever this answer brings
         bounded = bool(length) or known is not None or "chunked" in headers.get("Transfer-Encoding", "").lower()
-        return Download(_whole(response, known, seconds), known, begins, strong, headers.get("Date", ""), bounded)
+        return Download(_whole(response, known, stop), known, begins, strong, headers.get("Date", ""), bounded)
 
-    def _get(self, link: str, wanted: Mapping[str, str]) -> requests.Response:
+    def _get(self, link: str, wanted: Mapping[str, str], stop: float | None) -> requests.Response:
         url = ""
         for _ in range(_REDIRECTS + 1):
             url = self._checked(url, link)
+            ask = partial(
+                self._http.get,
+                url,
+                stream=True,
+                allow_redirects=False,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                headers={"Accept-Encoding": "identity", **wanted},
+            )
             try:
-                response = self._http.get(
-                    url,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=(CONNECT_SECONDS, READ_SECONDS),
-                    headers={"Accept-Encoding": "identity", **wanted},
-                )
+                left = _left(stop)
+                response = ask() if left is None else begun(ask, left)
+            except OutOfTime as error:
+                raise Incomplete("the time of one call ran out before the download began", cause=Cause.TIME) from error
             except requests.RequestException as error:
                 raise Transient(f"download: {type(error).__name__}", cause=cause_of(error)) from error
             if not response.is_redirect:
@@ -112,6 +120,10 @@ class LinkDownloads:
         return url
 
 
+def _left(stop: float | None) -> float | None:
+    return None if stop is None else max(0.0, stop - time.monotonic())
+
+
 @contextmanager
 def _ended(response: requests.Response, seconds: float | None, late: threading.Event) -> Iterator[None]:
     """Have a download end after `seconds` however slowly it comes; `late` is set if it had to. Reading waits for a
@@ -132,11 +144,11 @@ def _ended(response: requests.Response, seconds: float | None, late: threading.E
         timer.cancel()
 
 
-def _whole(response: requests.Response, length: int | None, seconds: float | None) -> Iterator[bytes]:
+def _whole(response: requests.Response, length: int | None, stop: float | None) -> Iterator[bytes]:
     received = 0
     late = threading.Event()
     try:
-        with response, _ended(response, seconds, late):
+        with response, _ended(response, _left(stop), late):
             for chunk in response.iter_content(CHUNK):
                 received += len(chunk)
                 yield chunk

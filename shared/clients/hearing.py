@@ -13,7 +13,7 @@ import queue
 import threading
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -22,6 +22,8 @@ from shared.clients.answers import REDIRECTS, TooMuch, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 LARGEST = 24 << 20
 """Bytes of an answer at the most, unpacked: as JSON it takes several times as many, and an instance has 512 MB."""
@@ -43,6 +45,10 @@ class Heard:
         """Turn a refusal into the error with the right fate; do nothing on success."""
         if self.status >= REDIRECTS:
             raise refusal(self.status, self.headers, self.body, self.reason)
+
+
+class OutOfTime(requests.Timeout):
+    """It was our own time that ended."""
 
 
 class Revocable(io.BytesIO):
@@ -68,12 +74,7 @@ class _Listener:
         self._given_up = False
 
     def run(self) -> None:
-        try:
-            self.results.put(self._heard())
-        except requests.RequestException as error:
-            self.results.put(error)
-        except (HTTPError, HTTPException, OSError, ValueError) as error:  # what the library lets through
-            self.results.put(requests.ConnectionError(f"{type(error).__name__} below requests"))
+        self.results.put(_tried(self._heard))
 
     def give_up(self) -> None:
         """Have the thread end, if it has come as far as an answer."""
@@ -123,6 +124,30 @@ def hear(
     if isinstance(result, requests.RequestException):
         raise result
     return result
+
+
+def begun(call: Callable[[], requests.Response], seconds: float) -> requests.Response:
+    """The answer to `call` as soon as its head is there; the body is left to be read. Raises requests' own errors, a
+    time-out after `seconds` in all. The thread ends by itself.
+    """
+    results: queue.SimpleQueue[requests.Response | requests.RequestException] = queue.SimpleQueue()
+    threading.Thread(target=lambda: results.put(_tried(call)), daemon=True).start()
+    try:
+        result = results.get(timeout=seconds)
+    except queue.Empty:
+        raise OutOfTime(f"no answer begun within {seconds:g} s") from None
+    if isinstance(result, requests.RequestException):
+        raise result
+    return result
+
+
+def _tried(call: Callable[[], T]) -> T | requests.RequestException:
+    try:
+        return call()
+    except requests.RequestException as error:
+        return error
+    except (HTTPError, HTTPException, OSError, ValueError) as error:  # what the library lets through
+        return requests.ConnectionError(f"{type(error).__name__} below requests")
 
 
 def hang_up(response: requests.Response) -> None:

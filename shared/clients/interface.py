@@ -193,9 +193,10 @@ class Downloads(Protocol):
     def open(self, link: str, seconds: float | None = None, *, start: int = 0, tag: str = "") -> Download:
         """Begin to read, at byte `start` where the server can and says that it has what `tag` stands for, else at the
         beginning: `Download.start` says. Chunks raise Incomplete where the connection ends early, late or wrong, or is
-        not at its end after `seconds` of reading.
+        not at its end `seconds` from now.
 
         Raises:
+            Incomplete: it did not begin within `seconds`.
             LinkExpired: the link no longer works.
             Forbidden: the host is not on the allow-list.
         """

@@ -100,6 +100,26 @@ def test_a_download_that_drips_ends_with_the_time_of_its_call(length: int | None
     assert time.monotonic() - began < DRIPS * 0.1 / 2
 
 
+def test_a_download_whose_head_drips_ends_with_the_time_of_its_call() -> None:
+    def answer(to: BaseHTTPRequestHandler) -> None:
+        to.close_connection = True
+        to.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        try:
+            for _ in range(DRIPS):
+                to.wfile.write(b"x")
+                to.wfile.flush()
+                time.sleep(0.1)
+        except OSError:
+            return
+
+    began = time.monotonic()
+    with Stub(answer) as server, session() as http:
+        with pytest.raises(Incomplete, match="before the download began") as error:
+            LinkDownloads((), http, loopback=True).open(f"{server.url}/x", SHORT)
+        assert time.monotonic() - began < DRIPS * 0.1 / 2
+    assert error.value.cause is Cause.TIME
+
+
 def test_a_download_that_comes_in_time_is_whole() -> None:
     with Stub(saying(b"x" * 3_000_000)) as server, session() as http:
         download = LinkDownloads((), http, loopback=True).open(f"{server.url}/x", 30.0)
