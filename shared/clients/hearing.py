@@ -131,7 +131,14 @@ def begun(call: Callable[[], requests.Response], seconds: float) -> requests.Res
     time-out after `seconds` in all. The thread ends by itself.
     """
     results: queue.SimpleQueue[requests.Response | requests.RequestException] = queue.SimpleQueue()
-    threading.Thread(target=lambda: results.put(_tried(call)), daemon=True).start()
+
+    def run() -> None:
+        try:
+            results.put(_tried(call))
+        finally:  # whatever happens, nobody waits for nothing
+            results.put(requests.ConnectionError("no answer, by a defect of ours"))
+
+    threading.Thread(target=run, daemon=True).start()
     try:
         result = results.get(timeout=seconds)
     except queue.Empty:

@@ -9,7 +9,7 @@ import requests
 
 from shared.clients.answers import cause_of
 from shared.clients.downloads import LinkDownloads
-from shared.clients.hearing import Heard, hear
+from shared.clients.hearing import Heard, begun, hear
 from shared.clients.web import session
 from shared.errors import Cause, Incomplete
 from tests.contract.test_clients_stand import Stub
@@ -118,6 +118,15 @@ def test_a_download_whose_head_drips_ends_with_the_time_of_its_call() -> None:
             LinkDownloads((), http, loopback=True).open(f"{server.url}/x", SHORT)
         assert time.monotonic() - began < DRIPS * 0.1 / 2
     assert error.value.cause is Cause.TIME
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_defect_on_the_way_to_a_head_holds_nobody() -> None:
+    def defect() -> requests.Response:
+        raise KeyError
+
+    with pytest.raises(requests.ConnectionError):
+        begun(defect, 60)
 
 
 def test_a_download_that_comes_in_time_is_whole() -> None:
