@@ -48,7 +48,8 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
         for name, value in {"Content-Length": str(len(body)), "Content-Type": "application/xml", **headers}.items():
             request.send_header(name.replace("_", "-"), value)
         request.end_headers()
-        request.wfile.write(body)
+        if request.command != "HEAD":
+            request.wfile.write(body)
 
     return to
 
