@@ -72,7 +72,7 @@ def test_what_was_sealed_as_missing_stays_so_where_its_worker_died_before_the_ro
     stand.downloads.mishaps = Mishaps()
     stand.wait(600)
     again = stand.action("collect_package")
-    assert (again.state, again.artefacts) == (State.FAILED, action.artefacts)
+    assert again.state is State.FAILED
     assert "bulkhead retry" in again.todo
     assert stand.evidence.stored == sealed
     assert check(Stored(stand.ports.evidence, run_folder(again))).whole
