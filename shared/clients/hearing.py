@@ -138,7 +138,7 @@ def begun(call: Callable[[], requests.Response], seconds: float) -> requests.Res
         finally:  # whatever happens, nobody waits for nothing
             results.put(requests.ConnectionError("no answer, by a defect of ours"))
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, daemon=True, name="head").start()
     try:
         result = results.get(timeout=seconds)
     except queue.Empty:

@@ -222,9 +222,8 @@ class Evidence(Protocol):
         metadata: Mapping[str, str],
         tags: Mapping[str, str] | None = None,
     ) -> Stored:
-        """Like `write_once`, of the bytes of all `pieces` in order. They are read and compared with their hashes on the
-        way, and passed through `check`, which may refuse them; the copying itself is left to the storage where it can,
-        and `check` gets empty chunks while that takes longer.
+        """Like `write_once`, of the bytes of all `pieces` in order. They are read, compared with their hashes and
+        passed through `check`, which may refuse them; the storage copies by itself where it can (empty chunks wait).
 
         Raises Incomplete (`Cause.CONTENT`) where a piece is not what it was.
         """

@@ -1,5 +1,6 @@
 """A whole answer, within a time and up to a size: who drips bytes or never ends holds nobody, and fills no memory."""
 
+import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -127,6 +128,9 @@ def test_a_defect_on_the_way_to_a_head_holds_nobody() -> None:
 
     with pytest.raises(requests.ConnectionError):
         begun(defect, 60)
+    for thread in threading.enumerate():  # it is told of in the thread's own time
+        if thread.name == "head":
+            thread.join(10)
 
 
 def test_a_download_that_comes_in_time_is_whole() -> None:
