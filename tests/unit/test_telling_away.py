@@ -1,4 +1,4 @@
-"""What people hear of an incident while one of its devices is away: all that became of the others, and each thing once."""
+"""What people hear of an incident while one of its devices is away: all that became of the others, each thing once."""
 
 from __future__ import annotations
 
