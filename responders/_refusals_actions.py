@@ -140,8 +140,8 @@ ROWS: tuple[Refusal, ...] = (
         means="cancelled",
         fate=Fate.GIVE_UP,
         again=(
-            "never where a person decided; what we cancelled ourselves is asked for anew (it waited for a device that was"
-            " away, or behind what came to nothing), or counts as done by somebody else (it waited behind the same)"
+            "never where a person decided; what we cancelled ourselves is asked for anew (it waited for a device that"
+            " was away, or behind what came to nothing), or counts as done by somebody else (it waited behind the same)"
         ),
         records="the action is *failed*, with who cancelled it and the comment",
         shown=_SUMMARY,
