@@ -13,6 +13,7 @@ from responders._alarms import Alarm
 from responders._cases import AGENDA, LETTERS, ORDERED
 from responders._holding import HOLD
 from responders._ledger import OPEN
+from responders._leftovers import leftovers
 from shared.models.action import Action, State, action_id
 from shared.models.asked import DeadLetter, Held, OrderRecord
 from shared.models.incident import Incident, version_of
@@ -392,6 +393,9 @@ class Record:
         """Whether nothing is left to happen by itself."""
         if any(not action.state.settled for action in self.open_actions()):
             return False
+        there = {action.key for action in self.actions()}
+        if any(left.key not in there for left in filter(None, map(leftovers, self.open_actions()))):
+            return False  # the next tick plans its removal
         if any(place == AGENDA for place, _ in self._world.rows.stored):
             return False
         if not self._world.platform.idle() or self.unassessed():
