@@ -188,8 +188,7 @@ def compose(
         verdict = "verdict.harmless" if state.verdict == Verdict.HARMLESS else "verdict.harmful"
         lines.append(Line(words("line.verdict"), words(verdict)))
         lines += [Line(words("line.why"), reason) for reason in state.reasons[:6]]
-    # where not all have room, those that need a person have it
-    for action in sorted(actions, key=lambda each: (len(actions) > _TOLD and not each.todo, comes_after(each)))[:_TOLD]:
+    for action in sorted(actions, key=_late if len(actions) > _TOLD else comes_after)[:_TOLD]:
         lines.append(Line(_what(action, words), _how(action, words)))
         if telling.full and kind != CONTAINED:
             whose = f"{action.device_name}: " if action.device else ""
@@ -222,6 +221,11 @@ def compose(
         key=f"{telling.deployment}/{state.id}" if telling.deployment else state.id,
         words=words,
     )
+
+
+def _late(action: Action) -> tuple[bool, bool, bool]:
+    """Where not all have room, those that need a person have it, then what is not over."""
+    return not action.todo, comes_after(action), action.state.settled
 
 
 def _links(state: IncidentState, telling: Telling) -> Iterator[tuple[str, str]]:

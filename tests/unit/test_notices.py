@@ -431,6 +431,11 @@ def test_however_many_actions_there_are_those_that_need_a_person_are_told() -> N
     assert "41 more actions" in text
 
 
+def test_however_many_actions_there_are_what_is_still_under_way_is_told_before_what_is_done() -> None:
+    fine = [isolation(State.SUCCEEDED, f"{number:040x}") for number in range(60)]
+    assert "was accepted by Defender and is under way" in said(FINAL, *fine, away())
+
+
 def test_a_message_has_a_title_and_a_link_only_where_there_is_one() -> None:
     assert compose(FINAL, state(title=""), [], contains).title == "(no title)"
     assert compose(FINAL, state(), [], contains).links[0][1].startswith("https://security.microsoft.com/")
