@@ -389,13 +389,15 @@ class Record:
                 behind.append(incident)
         return behind
 
+    def _left(self) -> bool:
+        """Whether something lies on a device whose removal the next tick plans."""
+        there = {action.key for action in self.actions()}
+        return any(left.key not in there for left in filter(None, map(leftovers, self.open_actions())))
+
     def settled(self) -> bool:
         """Whether nothing is left to happen by itself."""
-        if any(not action.state.settled for action in self.open_actions()):
+        if any(not action.state.settled for action in self.open_actions()) or self._left():
             return False
-        there = {action.key for action in self.actions()}
-        if any(left.key not in there for left in filter(None, map(leftovers, self.open_actions()))):
-            return False  # the next tick plans its removal
         if any(place == AGENDA for place, _ in self._world.rows.stored):
             return False
         if not self._world.platform.idle() or self.unassessed():
