@@ -128,8 +128,9 @@ def hear(
 
 def begun(call: Callable[[], requests.Response], seconds: float) -> requests.Response:
     """The answer to `call` as soon as its head is there; the body is left to be read. Raises requests' own errors, a
-    time-out after `seconds` in all. The thread ends by itself.
+    time-out after `seconds` in all. The thread ends by itself, and what comes after that is closed.
     """
+    given_up = threading.Event()
     results: queue.SimpleQueue[requests.Response | requests.RequestException] = queue.SimpleQueue()
 
     def run() -> None:
@@ -137,15 +138,25 @@ def begun(call: Callable[[], requests.Response], seconds: float) -> requests.Res
             results.put(_tried(call))
         finally:  # whatever happens, nobody waits for nothing
             results.put(requests.ConnectionError("no answer, by a defect of ours"))
+            if given_up.is_set():
+                _close(results)
 
     threading.Thread(target=run, daemon=True, name="head").start()
     try:
         result = results.get(timeout=seconds)
     except queue.Empty:
+        given_up.set()
+        _close(results)
         raise OutOfTime(f"no answer begun within {seconds:g} s") from None
     if isinstance(result, requests.RequestException):
         raise result
     return result
+
+
+def _close(results: queue.SimpleQueue[requests.Response | requests.RequestException]) -> None:
+    with contextlib.suppress(queue.Empty):
+        if isinstance(late := results.get_nowait(), requests.Response):
+            late.close()
 
 
 def _tried(call: Callable[[], T]) -> T | requests.RequestException:

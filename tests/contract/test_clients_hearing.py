@@ -101,6 +101,13 @@ def test_a_download_that_drips_ends_with_the_time_of_its_call(length: int | None
     assert time.monotonic() - began < DRIPS * 0.1 / 2
 
 
+def ended() -> None:
+    """Wait for what still listens: it tells of its defects, and closes what it got, in its own time."""
+    for thread in threading.enumerate():
+        if thread.name == "head":
+            thread.join(10)
+
+
 def test_a_download_whose_head_drips_ends_with_the_time_of_its_call() -> None:
     def answer(to: BaseHTTPRequestHandler) -> None:
         to.close_connection = True
@@ -119,6 +126,7 @@ def test_a_download_whose_head_drips_ends_with_the_time_of_its_call() -> None:
             LinkDownloads((), http, loopback=True).open(f"{server.url}/x", SHORT)
         assert time.monotonic() - began < DRIPS * 0.1 / 2
     assert error.value.cause is Cause.TIME
+    ended()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -128,9 +136,7 @@ def test_a_defect_on_the_way_to_a_head_holds_nobody() -> None:
 
     with pytest.raises(requests.ConnectionError):
         begun(defect, 60)
-    for thread in threading.enumerate():  # it is told of in the thread's own time
-        if thread.name == "head":
-            thread.join(10)
+    ended()
 
 
 def test_a_download_that_comes_in_time_is_whole() -> None:
