@@ -39,8 +39,8 @@ _WRONG = (
     *(BulkheadError, ArithmeticError, AttributeError, LookupError),
     *(OSError, RuntimeError, TypeError, ValueError),
 )
-"""What a call may raise, and what somebody else's bytes may make the check itself raise: whoever writes one run must not
-be able to keep the others from being read.
+"""What a call raises, and what somebody's bytes may make the check itself raise: whoever writes one run must not keep
+the others from being read.
 """
 
 _ENOUGH = timedelta(minutes=1)
