@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 PAYLOAD, TAGS, MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt", "manifest.json"
 CHECKPOINT, CHAIN, CHUNK = "checkpoint.json", "custody.jsonl", 1024 * 1024
-LARGE, SMALL, MOST = 64 * CHUNK, 4 * CHUNK, 1000  # bytes of a list of all items or events, of another file; findings
+LARGE, SMALL, MOST = 64 * CHUNK, 8 * CHUNK, 1000  # bytes of all items or events, bytes of another file; findings
 _LINE, _EACH = re.compile(r"([0-9a-f]{64})  (\S.*)\n?"), re.compile(r"[^\n]*\n|[^\n]+")
 KEY_BYTES, EXPONENTS = range(256, 1025), range(0x10001, 1 << 32)  # with the exponent 1 anything would be signed
 _SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, 9.2: DigestInfo of SHA-256
@@ -90,7 +90,7 @@ class _Run:
         if name not in self.names:
             self.say(name, "", "is missing")
             return b""
-        data, most = bytearray(), LARGE if name in (PAYLOAD, TAGS, MANIFEST, CHAIN) else SMALL
+        data, most = bytearray(), LARGE if name in (MANIFEST, CHAIN) else SMALL
         try:
             for piece in self.reader.read(name):
                 data += piece
@@ -224,7 +224,7 @@ def _tags(run: _Run, promised: dict[str, Any], *, sealed: bool) -> None:
 
 def _chain(run: _Run, point: dict[str, Any]) -> None:
     """From the head back: of an event's line and its blob, the one that the next event holds the hash of is right."""
-    lines = run.whole(CHAIN).removesuffix(b"\n").split(b"\n")
+    lines = run.whole(CHAIN).removesuffix(b"\n").split(b"\n", 1_000_000)
     count, expected = len(lines), ""
     if point.get("head") and point.get("events") in range(1, max(count, len(run.names)) + 1):
         count, expected = int(point["events"]), str(point["head"])
