@@ -32,7 +32,8 @@ def bulkhead(ctx: click.Context) -> None:
     Storage is named by --settings FILE, or by the environment: AzureWebJobsStorage (a connection string), or
     AzureWebJobsStorage__accountName, with you signed in by az or another developer tool.
 
-    Exit status: 0 done, 1 refused or failed, 2 called wrongly, 3 not answered in time.
+    Exit status: 0 done, 1 refused or failed, 2 called wrongly (of verify also: could not be checked), 3 not answered
+    in time.
     """
     ctx.ensure_object(Session)
 

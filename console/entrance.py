@@ -1,6 +1,6 @@
 """Where errors become exit statuses, in words for a person or as JSON for a script.
 
-0 done, 1 refused or failed, 2 called wrongly, 3 not answered in time.
+0 done, 1 refused or failed, 2 called wrongly (of `verify` also: could not be checked), 3 not answered in time.
 """
 
 from __future__ import annotations
@@ -24,6 +24,14 @@ FAILED, WRONGLY = 1, 2
 _ROLE = frozenset({"AuthorizationPermissionMismatch", "InsufficientAccountPermissions"})
 
 
+class UncheckedError(Exception):
+    """Whether something is as it should be could not be found out; what says that it is not has a status of its own."""
+
+    def __init__(self, why: BulkheadError | OSError) -> None:
+        """Keep why."""
+        super().__init__(f"this could not be checked: {explained(why)}")
+
+
 class Bulkhead(click.Group):
     """The command: whatever is raised on purpose ends with one sentence and the status that it stands for."""
 
@@ -35,12 +43,12 @@ class Bulkhead(click.Group):
             return self._end(ctx, WRONGLY, "this cannot be used", error.problems)
         except NotAnOrder as error:
             return self._end(ctx, WRONGLY, "this cannot be ordered", error.problems)
-        except Ambiguous as error:
+        except (Ambiguous, UncheckedError) as error:
             return self._end(ctx, WRONGLY, str(error))
         except BrokenPipeError:
             raise
         except (BulkheadError, OSError) as error:
-            return self._end(ctx, FAILED, _said(error))
+            return self._end(ctx, FAILED, explained(error))
         except click.UsageError as error:
             if not _as_json(ctx):
                 raise
@@ -53,7 +61,7 @@ class Bulkhead(click.Group):
         ctx.exit(status)
 
 
-def _said(error: BulkheadError | OSError) -> str:
+def explained(error: BulkheadError | OSError) -> str:
     """What went wrong, with what a person does about it: where the app is told to look at its identity, whoever sits
     here signs in, or needs a role.
     """

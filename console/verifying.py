@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from console.entrance import FAILED, WRONGLY, UncheckedError, explained
 from console.evidence import noted
 from console.naming import INCIDENT
 from console.session import Session, person
@@ -17,7 +19,7 @@ from responders._access import Access, Stored
 from responders._inert import inert
 from responders._rewritten import broken_access, rewritten
 from responders._verify import Folder, check
-from shared.errors import Rejected
+from shared.errors import BulkheadError, Rejected, SettingsError
 
 if TYPE_CHECKING:
     from console.archive import Archive
@@ -34,24 +36,62 @@ def verify(session: Session, place: str | None, incident: str | None) -> None:
     was written over or deleted, which the account's versions show, and whether the chain of accesses is whole.
 
     PLACE is a folder that was downloaded, or the URL of a container (perhaps with a SAS, and the name of a run);
-    without it, the archive that the settings name. Exit status: 0 all is as it was sealed, 1 something differs, is not
-    sealed or is not there.
+    without it, the archive that the settings name. Exit status: 0 all is as it was sealed; 1 something differs, is not
+    sealed or is not there; 2 nothing differs as far as it could be checked, or it was called wrongly.
     """
-    if place and "://" not in place:
-        if not Path(place).is_dir():
-            raise click.UsageError(f"{place} is no folder and no URL")
-        sealed = sorted(each.parent for each in Path(place).rglob("checkpoint.json"))
-        _end(session, {str(each): check(Folder(each)) for each in sealed}, _unsealed(Path(place)))
-        return
+    try:
+        _end(session, _folder(place, incident) if place and "://" not in place else _archive(session, place, incident))
+    except SettingsError:
+        raise
+    except (BulkheadError, OSError) as error:
+        raise UncheckedError(error) from error
+
+
+@dataclass
+class _Found:
+    """What was read, what is not sealed, which runs could not be read, and of which no versions were looked at."""
+
+    results: dict[str, Checked] = field(default_factory=dict)
+    unsealed: list[str] = field(default_factory=list)
+    unchecked: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        some = bool(self.results or self.unchecked)
+        return some and not self.unsealed and all(each.whole for each in self.results.values())
+
+
+def _folder(place: str, incident: str | None) -> _Found:
+    if not Path(place).is_dir():
+        raise click.UsageError(f"{place} is no folder and no URL")
+    if incident:
+        raise click.UsageError("--incident is for an archive; of a folder, name the part that is to be read")
+    sealed = sorted(each.parent for each in Path(place).rglob("checkpoint.json"))
+    return _Found({str(each): check(Folder(each)) for each in sealed}, _unsealed(Path(place)))
+
+
+def _archive(session: Session, place: str | None, incident: str | None) -> _Found:
     archive = session.archive(place or "")
-    found = archive.runs(incident or "")
-    results: dict[str, Checked] = {}
-    for run in (run for run, closed in found.items() if closed):
-        results[run] = check(Stored(archive.evidence, run), run)
-        results[run].findings += [*broken_access(archive.evidence, run), *_rewritten(session, archive, run)]
-        detail = f"{results[run].objects} objects, {many(len(results[run].findings), 'difference')}"
-        noted(session, archive, run, Access(_access.VERIFIED, detail))
-    _end(session, results, [run for run, closed in found.items() if not closed])
+    runs = archive.runs(incident or "")
+    found = _Found(unsealed=[run for run, closed in runs.items() if not closed])
+    for run in (run for run, closed in runs.items() if closed):
+        try:
+            _read(session, archive, run, found)
+        except (BulkheadError, OSError) as error:
+            found.unchecked[run] = explained(error)
+    return found
+
+
+def _read(session: Session, archive: Archive, run: str, found: _Found) -> None:
+    """Read a run, and note that it was. What was found before something went wrong stays."""
+    result = found.results[run] = check(Stored(archive.evidence, run), run)
+    result.findings += broken_access(archive.evidence, run)
+    older = _rewritten(session, archive, run)
+    found.versions[run] = older is not None
+    result.findings += older or []
+    detail = f"{result.objects} objects, {many(len(result.findings), 'difference')}"
+    noted(session, archive, run, Access(_access.VERIFIED, detail))
 
 
 def _unsealed(place: Path) -> list[str]:
@@ -61,41 +101,45 @@ def _unsealed(place: Path) -> list[str]:
     return sorted(str(each) for each in found if not (each / "checkpoint.json").is_file())
 
 
-def _rewritten(session: Session, archive: Archive, run: str) -> list[Finding]:
-    """What was written over or deleted, as far as this person may look at versions."""
+def _rewritten(session: Session, archive: Archive, run: str) -> list[Finding] | None:
+    """What was written over or deleted; None where this person may not look at versions."""
     try:
         return list(rewritten(archive.evidence, run))
     except Rejected as error:
         session.voice.aside(f"whether anything was written over was not looked at: {inert(str(error))}")
-        return []
+        return None
 
 
-def _end(session: Session, results: dict[str, Checked], unsealed: list[str]) -> None:
+def _end(session: Session, found: _Found) -> None:
     """Say what was found, and end with the status that it stands for."""
     lines = []
-    for run, found in results.items():
-        end = "as it was sealed" if found.whole else many(len(found.findings), "difference")
-        how = f"{found.signed or 'NOT SIGNED'}; {end}"
-        lines.append(
-            ours(f"{run}: {found.objects} objects, {found.size} bytes; {how}", "green" if found.whole else "red")
-        )
-        lines.extend(ours(f"  {each}", "red") for each in found.findings)
-    lines.extend(ours(f"{run}: not sealed", "yellow") for run in unsealed)
-    whole = bool(results) and not unsealed and all(found.whole for found in results.values())
+    for run, each in found.results.items():
+        end = "as it was sealed" if each.whole else many(len(each.findings), "difference")
+        how = f"{each.signed or 'NOT SIGNED'}; {end}"
+        named = f" (the seal of {each.run})" if each.run not in ("", run) else ""
+        style = "green" if each.whole else "red"
+        lines.append(ours(f"{run}{named}: {each.objects} objects, {each.size} bytes; {how}", style))
+        lines.extend(ours(f"  {difference}", "red") for difference in each.findings)
+    lines.extend(ours(f"{run}: not sealed", "yellow") for run in found.unsealed)
+    lines.extend(ours(f"{run}: could not be checked: {why}", "red") for run, why in found.unchecked.items())
     told = {
-        "whole": whole,
-        "unsealed": unsealed,
+        "whole": found.whole and not found.unchecked,
+        "unsealed": found.unsealed,
+        "unchecked": [{"run": run, "why": why} for run, why in found.unchecked.items()],
         "runs": [
             {
                 "run": run,
-                "whole": found.whole,
-                "objects": found.objects,
-                "bytes": found.size,
-                "signed": found.signed,
-                "differences": [vars(each) for each in found.findings],
+                "sealed_as": each.run,
+                "whole": each.whole,
+                "objects": each.objects,
+                "bytes": each.size,
+                "signed": each.signed,
+                "versions": found.versions.get(run, False),
+                "differences": [vars(difference) for difference in each.findings],
             }
-            for run, found in results.items()
+            for run, each in found.results.items()
         ],
     }
     session.voice.tell(told, *(lines or [ours("there is nothing archived here to verify", "red")]))
-    click.get_current_context().exit(0 if whole else 1)
+    unknown = WRONGLY if found.unchecked else 0
+    click.get_current_context().exit(unknown if found.whole else FAILED)

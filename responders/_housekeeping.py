@@ -44,8 +44,8 @@ class Housekeeping:
             self._reconcile,
             self._unreadable,
             self._library,
-            self._reverify,
             self._examine,
+            self._reverify,  # takes whatever time there is
         )
         for part in parts:
             try:

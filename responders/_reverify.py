@@ -5,21 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from responders._access import VERIFIED, Access, Stored, record, runs
-from responders._alarms import trouble
+from responders._alarms import over, trouble
+from responders._entries import renewed
 from responders._lost import sealed_runs
 from responders._rewritten import broken_access, rewritten
 from responders._run import who
 from responders._verify import CHECKPOINT, Finding, check
-from shared.errors import Cause, Incomplete, Rejected, Transient
+from shared.errors import BulkheadError, Cause, Incomplete, Rejected, Transient
+from shared.models.action import Kept
 from shared.models.archive.checkpoint import PublicKey
+from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from responders._entries import Entry
     from responders._ports import Ports
 
 SAMPLE_HOURS, HELD_HOURS = 28 * 24, 24
@@ -28,30 +32,108 @@ SAMPLE_HOURS, HELD_HOURS = 28 * 24, 24
 ALARM = "custody"
 """The kind of an alarm begins so, and names the run: of each one people are told."""
 
+AGAIN, LASTING = timedelta(hours=12), timedelta(days=1)
+"""When a run that could not be read is tried again, and how long that lasts before people are told."""
+
+_WRONG = (
+    *(BulkheadError, ArithmeticError, AttributeError, LookupError),
+    *(OSError, RuntimeError, TypeError, ValueError),
+)
+"""What a call raises, and what somebody's bytes may make the check itself raise: whoever writes one run must not keep
+the others from being read.
+"""
+
+_ENOUGH = timedelta(minutes=1)
+_SLACK = timedelta(minutes=30)
+_PARTITION = "read again"
+
 log = logging.getLogger(__name__)
 
 
-def chosen(sealed: Iterable[str], held: set[str], hour: int) -> list[str]:
-    """Which runs are due in this hour (hours since 1970): each has its own turn, by its name. Pure."""
-    return [run for run in sealed if _turn(run, HELD_HOURS if run in held else SAMPLE_HOURS, hour)]
+class LastRead(Kept):
+    """When a run was read the last time; of one that never was, when that would have been."""
+
+    run: str
+    at: datetime
 
 
-def _turn(run: str, hours: int, hour: int) -> bool:
-    return int(hashlib.sha256(run.encode()).hexdigest(), 16) % hours == hour % hours
+def before_the_first(run: str, now: datetime) -> datetime:
+    """When a run that is seen now would have been read last: the first turns are spread over four weeks. Pure."""
+    turn = int(hashlib.sha256(run.encode()).hexdigest(), 16) - int(now.timestamp() // 3600)
+    return now - timedelta(hours=SAMPLE_HOURS - turn % SAMPLE_HOURS)
+
+
+def chosen(read: Mapping[str, datetime], held: set[str], now: datetime) -> list[str]:
+    """Which runs are due, by when each was read; first whichever waits for the most turns of its own. Pure."""
+    waits = {run: (now - at + _SLACK) / _every(run, held) for run, at in read.items()}
+    return sorted((run for run, turns in waits.items() if turns >= 1), key=lambda run: (-waits[run], run))
+
+
+def _every(run: str, held: set[str]) -> timedelta:
+    return timedelta(hours=HELD_HOURS if run in held else SAMPLE_HOURS)
 
 
 def reverify(ports: Ports, stop: datetime) -> None:
-    """Read what is due until `stop`. A run that differs or is gone is an alarm until a person has looked."""
-    sealed = sealed_runs(ports, ALARM)
+    """Read what is due until `stop`. A run that differs or is gone is an alarm until a person has looked; one that
+    cannot be checked is an alarm of its own, and stops no other.
+    """
+    known = _known(ports, sealed_runs(ports, ALARM))
     held = set(runs(ports.evidence.held("")))
-    now = ports.clock.now()
-    due = chosen(sealed, held, int(now.timestamp() // 3600))
+    due = chosen({run: entry.value.at for run, entry in known.items()}, held, ports.clock.now())
     for number, run in enumerate(due):
-        try:
-            _reread(ports, run, stop)
-        except Incomplete:
+        left = stop - ports.clock.now()
+        error = _tried(ports, run, stop)
+        late = isinstance(error, Incomplete) and error.cause is Cause.TIME
+        if not late or (number == 0 and left >= _ENOUGH):
+            _note(ports, known[run], error, _every(run, held))
+        if late:
             log.warning("%d of %d runs that were to be read again were not: no time", len(due) - number, len(due))
             return
+
+
+def _known(ports: Ports, sealed: Iterable[str]) -> dict[str, Entry[LastRead]]:
+    """The sealed runs, each with when it was read."""
+    rows = {entry.value.run: entry for entry in ports.ledger.every(LastRead, _PARTITION)}
+    for run in sealed:
+        if run not in rows:
+            first = LastRead(run=run, at=before_the_first(run, ports.clock.now()))
+            try:
+                rows[run] = ports.ledger.put(_PARTITION, _key(run), first, "")
+            except Conflict:
+                log.info("another instance is at the run %s", run)
+    return {run: rows[run] for run in sealed if run in rows}
+
+
+def _key(run: str) -> str:
+    return hashlib.sha256(run.encode()).hexdigest()
+
+
+def _tried(ports: Ports, run: str, stop: datetime) -> Exception | None:
+    """Read a run; what went wrong, if anything did."""
+    try:
+        _reread(ports, run, stop)
+    except _WRONG as error:
+        return error
+    return None
+
+
+def _note(ports: Ports, entry: Entry[LastRead], error: Exception | None, every: timedelta) -> None:
+    """Keep when a run was read, and tell where it could not be; what is likely to go better, once it lasts."""
+    run, at = entry.value.run, ports.clock.now()
+    unread, odd = (f"{kind} {run.replace('/', ' ')}" for kind in ("unread", f"{ALARM} unread"))
+    if error is None:
+        over(ports, unread)
+        over(ports, odd)
+    elif isinstance(error, Transient):
+        at += AGAIN - every
+        trouble(ports, unread, f"the run {run} could not be read through again: {error}", lasting=LASTING)
+    else:
+        log.error("the run %s", run, exc_info=error)
+        trouble(ports, odd, f"the run {run} could not be checked: {type(error).__name__}: {error}")
+    try:
+        ports.ledger.put(_PARTITION, _key(run), renewed(entry, LastRead(run=run, at=at)), entry.etag)
+    except Conflict:
+        log.info("another instance read the run %s", run)
 
 
 class _Timed(Stored):
@@ -95,11 +177,15 @@ def _reread(ports: Ports, run: str, stop: datetime) -> None:
     if found.whole and _forged(ports, run):
         found.findings.append(Finding(CHECKPOINT, "", "is signed with another key than the one that it names"))
     broken = broken_access(ports.evidence, run)
-    found.findings += [*broken, *rewritten(ports.evidence, run)]
-    detail = f"{found.objects} objects, {found.size} bytes, {len(found.findings)} differences"
+    found.findings += broken
+    read = f"{found.objects} objects, {found.size} bytes"
     if found.findings:
-        first = found.findings[0]
-        trouble(ports, alarm, f"the run {run} is not as it was sealed: {first} ({detail})")
+        many = f"{read}, {len(found.findings)} differences"
+        trouble(ports, alarm, f"the run {run} is not as it was sealed: {found.findings[0]} ({many})")
+    older = list(rewritten(ports.evidence, run))
+    detail = f"{read}, {len(found.findings) + len(older)} differences"
+    if older:
+        trouble(ports, alarm, f"the run {run} is not as it was sealed: {older[0]} ({detail})")
     worker = who(ports.settings.AZURE_CLIENT_ID, "housekeeping", ports.settings.DEPLOYMENT)
     if broken:
         return  # nothing is put behind a chain that is broken; the alarm stands in the log

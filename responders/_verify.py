@@ -18,13 +18,14 @@ from typing import Any, Protocol
 
 PAYLOAD, TAGS, MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt", "manifest.json"
 CHECKPOINT, CHAIN, CHUNK = "checkpoint.json", "custody.jsonl", 1024 * 1024
-_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+LARGE, SMALL, MOST = 64 * CHUNK, 8 * CHUNK, 1000  # bytes of all items or events, bytes of another file; findings
+_LINE, _EACH = re.compile(r"([0-9a-f]{64})  (\S.*)\n?"), re.compile(r"[^\n]*\n|[^\n]+")
 KEY_BYTES, EXPONENTS = range(256, 1025), range(0x10001, 1 << 32)  # with the exponent 1 anything would be signed
 _SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, 9.2: DigestInfo of SHA-256
 
 
 class Reader(Protocol):
-    """A run's objects by their names inside it: all names, and the bytes of one (KeyError where there is none)."""
+    """A run's objects by their names inside it: all names, and the bytes of one (KeyError, OSError: cannot be had)."""
 
     def names(self) -> list[str]: ...
     def read(self, name: str) -> Iterator[bytes]: ...
@@ -55,11 +56,7 @@ class Folder:
         return sorted(name + links.get(path, "") for path, name in found.items() if path in links or path.is_file())
 
     def read(self, name: str) -> Iterator[bytes]:
-        try:
-            file = (self.root / name).open("rb")
-        except OSError:
-            raise KeyError(name) from None
-        with file:
+        with (self.root / name).open("rb") as file:
             yield from iter(lambda: file.read(CHUNK), b"")
 
 
@@ -83,43 +80,48 @@ class _Run:
 
     def __init__(self, reader: Reader) -> None:
         self.reader, self.names, self.done = reader, set(reader.names()), Checked()
-        self.hashes, self.chained = dict[str, str](), set[str]()
+        self.hashes, self.chained = dict[str, str](), dict[str, str]()
 
     def say(self, *finding: str) -> None:
-        self.done.findings.append(Finding(*finding))
+        self.done.findings += [Finding(*finding)] * (len(self.done.findings) < MOST)
 
     def whole(self, name: str) -> bytes:
-        """A small object, remembered by its hash."""
-        try:
-            data = b"".join(self.reader.read(name))
-        except KeyError:
+        """An object, remembered by its hash; nothing, and a finding, where it cannot be had or is too large."""
+        if name not in self.names:
             self.say(name, "", "is missing")
+            return b""
+        data, most = bytearray(), LARGE if name in (MANIFEST, CHAIN) else SMALL
+        try:
+            for piece in self.reader.read(name):
+                data += piece
+                if len(data) > most:
+                    self.say(name, "", f"is too large: it has more than {most} bytes")
+                    return b""
+        except (KeyError, OSError):
+            self.say(name, "", "cannot be read")
             return b""
         self.hashes[name] = hashlib.sha256(data).hexdigest()
         self.done.objects, self.done.size = self.done.objects + 1, self.done.size + len(data)
-        return data
+        return bytes(data)
 
     def parsed(self, name: str) -> dict[str, Any]:
-        data = self.whole(name)
+        data, found = self.whole(name), None
         try:
-            found = json.loads(data) if data else {}
+            found = json.loads(data or b"{}")
         except (ValueError, RecursionError) as error:
             at = error.start if isinstance(error, UnicodeDecodeError) else getattr(error, "pos", 0)
             self.say(name, f"line {data[:at].count(10) + 1}", "is not JSON any more")
-            return {}
         return found if isinstance(found, dict) else {}
 
     def listed(self, name: str) -> dict[str, tuple[str, int]]:
         """The hashes in a manifest of BagIt's: by name, with the line."""
         found: dict[str, tuple[str, int]] = {}
-        for number, line in enumerate(self.whole(name).decode("utf-8", "replace").removesuffix("\n").split("\n"), 1):
+        for number, line in enumerate(_EACH.findall(self.whole(name).decode("utf-8", "replace")), 1):
             match = _LINE.fullmatch(line)
-            if match is None:
-                self.say(name, f"line {number}", "is no longer a hash and a name")
-                continue
-            found[match[2]] = (match[1], number)
-            if match[2] not in self.names:
-                self.say(name, f"line {number}", f"names {match[2]}, which is not there")
+            odd = f"names {match[2]}, which is not there" if match else "is no longer a hash and a name"
+            if match is None or match[2] not in self.names:
+                self.say(name, f"line {number}", odd)
+            found |= {match[2]: (match[1], number)} if match else {}
         return found
 
 
@@ -127,18 +129,21 @@ def check(reader: Reader, folder: str = "") -> Checked:
     """Check a run: everything is read. `folder` is where it should lie. What nobody signed makes nothing part of it."""
     run = _Run(reader)
     point, manifest = run.parsed(CHECKPOINT), run.parsed(MANIFEST)
-    payload, tags = run.listed(PAYLOAD), run.listed(TAGS)
-    files: dict[str, Any] = point["files"] if isinstance(point.get("files"), dict) else {}
-    sealed = _signature(run, point)
+    payload, sealed = run.listed(PAYLOAD), _signature(run, point)
     if sealed and folder not in ("", run.done.run):
         run.say(CHECKPOINT, "", f"is the seal of another run: {run.done.run}")
     _chain(run, point if sealed else {})
     told = manifest["items"] if isinstance(manifest.get("items"), list) else []
     items = {str(each.get("path")): each for each in told if isinstance(each, dict)}
     for name in sorted({*items, *payload}):
-        _item(run, name, items.get(name), payload.get(name))
-    _tags(run, files, tags, sealed=sealed)
-    known = {*items, *payload, *(files if sealed else {*tags, *run.hashes}), *run.chained, TAGS, CHECKPOINT}
+        try:
+            _item(run, name, items.get(name), payload.get(name))
+        except (KeyError, OSError):
+            run.say(name, "", "cannot be read")
+    tags = {} if sealed else {name: sha256 for name, (sha256, _) in run.listed(TAGS).items()}
+    promised = {**point["files"], **run.chained, CHECKPOINT: run.hashes[CHECKPOINT]} if sealed else tags
+    _tags(run, promised, sealed=sealed)
+    known = {*items, *payload, *promised, *(() if sealed else run.hashes), TAGS, CHECKPOINT}
     for name in sorted(run.names - known):
         run.say(name, "", "is not part of the run: somebody put it there")
     return run.done
@@ -158,12 +163,11 @@ def _item(run: _Run, name: str, item: dict[str, Any] | None, line: tuple[str, in
     told = item.get("sha256") if item else ""
     if sha256 not in (told, line[0] if line else ""):
         _differs(run, name, size, blocks, item)
-        return
-    if line and line[0] != sha256:
+    elif line and line[0] != sha256:
         run.say(PAYLOAD, f"line {line[1]}", f"says another hash of {name}, which is as {MANIFEST} says")
-    if item and told != sha256:
+    elif item and told != sha256:
         run.say(MANIFEST, "", f"says another hash of {name}, which is as {PAYLOAD} says")
-    if item and (_blocks(item)[1] != blocks or item.get("size") != size):
+    elif item and (_blocks(item)[1] != blocks or item.get("size") != size):
         run.say(MANIFEST, "", f"says other blocks or another size of {name}, which is whole")
 
 
@@ -180,9 +184,7 @@ def _measured(reader: Reader, name: str, block: int) -> tuple[int, str, list[str
     for piece in reader.read(name):
         whole.update(piece)
         size += len(piece)
-        rest = memoryview(piece)
-        while rest:
-            taken, rest = rest[:room], rest[room:]
+        for taken in (piece[:room], *(piece[at : at + block] for at in range(room, len(piece), block))):
             part.update(taken)
             room -= len(taken)
             if not room:
@@ -204,55 +206,53 @@ def _differs(run: _Run, name: str, size: int, found: list[str], item: dict[str, 
             run.say(name, f"bytes {number * block}-{end - 1}", "differ from what was sealed")
 
 
-def _tags(run: _Run, promised: dict[str, Any], tags: dict[str, tuple[str, int]], *, sealed: bool) -> None:
-    """The files beside the payload: the checkpoint and the tag manifest both say how they have to be."""
-    for name in sorted({*promised, *tags} - {each.object for each in run.done.findings}):  # accused once is enough
-        if name not in run.names:
-            if name in promised and name in tags:
-                run.say(name, "", "is missing")
-            continue
+def _tags(run: _Run, promised: dict[str, Any], *, sealed: bool) -> None:
+    """The files beside the payload; then the tag manifest, every line of which follows from the seal and the chain."""
+    for name in sorted(promised.keys() - {each.object for each in run.done.findings}):  # accused once is enough
         data = run.whole(name) if name not in run.hashes else b""
-        found, line = run.hashes[name], tags.get(name)
-        borne_out = promised.get(name) == found or name in run.chained or (name == CHECKPOINT and sealed)
-        if line is None:
-            run.say(TAGS, "", f"does not name {name}")
-        elif line[0] != found and borne_out:
-            run.say(TAGS, f"line {line[1]}", f"says another hash of {name}, which is as it was sealed")
-        elif line[0] != found:
+        if run.hashes.get(name, promised[name]) != promised[name]:
             run.say(name, f"bytes 0-{len(data) - 1}" if data else "", "differs from what was sealed")
-        elif line[0] == found and name in promised and not borne_out:
-            run.say(CHECKPOINT, "", f"says another hash of {name}, which is as {TAGS} says")
+    found = _EACH.findall((run.whole(TAGS) if sealed else b"").decode("utf-8", "replace"))
+    right = [f"{sha256}  {name}\n" for name, sha256 in sorted(promised.items()) if sealed and TAGS in run.hashes]
+    places, known = {line: number for number, line in enumerate(found)}, set(right)
+    odd = {number for number, line in enumerate(found) if line not in known or places[line] != number}
+    odd |= {number for number, line in enumerate(right) if line not in places}
+    for number in sorted(odd or (each for each, line in enumerate(right) if line != found[each])):
+        should = f"should be {right[number].rstrip()}" if number < len(right) else "should not be there"
+        run.say(TAGS, f"line {number + 1}", should)
 
 
 def _chain(run: _Run, point: dict[str, Any]) -> None:
     """From the head back: of an event's line and its blob, the one that the next event holds the hash of is right."""
-    lines = run.whole(CHAIN).removesuffix(b"\n").split(b"\n")
-    if isinstance(point.get("events"), int) and len(lines) != point["events"]:
-        run.say(CHAIN, f"line {len(lines)}", f"ends the file, which was sealed with {point.get('events')} lines")
-    expected = str(point["head"]) if len(lines) == point.get("events") else ""
-    for number in range(len(lines), 0, -1):
-        line, name = lines[number - 1], f"custody/{number:06d}.json"
-        run.chained.add(name)
+    lines = run.whole(CHAIN).removesuffix(b"\n").split(b"\n", 1_000_000)
+    count, expected = len(lines), ""
+    if point.get("head") and point.get("events") in range(1, max(count, len(run.names)) + 1):
+        count, expected = int(point["events"]), str(point["head"])
+    elif point:
+        run.say(CHECKPOINT, "", "does not tell the end of the chain")
+    if count != len(lines):
+        run.say(CHAIN, f"line {len(lines)}", f"ends the file, which was sealed with {count} lines")
+    for number in range(count, 0, -1):
+        line, name = b"".join(lines[number - 1 : number]), f"custody/{number:06d}.json"
         blob = run.whole(name)
-        right = [each for each in (line, blob) if not expected or hashlib.sha256(each).hexdigest() == expected]
-        if line not in right or line != (right or [line])[-1]:
+        right = [each for each in (line, blob) if each and expected in ("", hashlib.sha256(each).hexdigest())]
+        if number <= len(lines) and (line not in right or line != (right or [line])[-1]):
             run.say(CHAIN, f"line {number}", "is not the event that was sealed")
-        if blob and blob not in right:
-            run.say(name, f"bytes 0-{len(blob) - 1}", "is not the event that was sealed")
+        if name in run.hashes and blob not in right:
+            run.say(name, f"bytes 0-{len(blob) - 1}" if blob else "", "is not the event that was sealed")
         event = (right or [line])[0]
+        run.chained[name] = expected or hashlib.sha256(event).hexdigest()
         prev, seq = re.search(rb'"prev":"([0-9a-f]{64})"', event), re.search(rb'"seq":(\d{1,15})[,}]', event)
         expected = prev[1].decode() if prev else ""
-        if right and not (seq and int(seq[1]) == number):
-            run.say(CHAIN, f"line {number}", "has another number than its place")
-    if lines and expected != "0" * 64:
-        run.say(CHAIN, "line 1", "is not the beginning of a chain")
+        if right and not (seq and int(seq[1]) == number and (number == 1) is (expected == "0" * 64)):
+            run.say(CHAIN, f"line {number}", "has another number, or another event before it, than its place")
 
 
 def _signature(run: _Run, point: dict[str, Any]) -> bool:
     """Whether the checkpoint stands as it was written and its signature (RS256) holds."""
-    stored = (json.dumps(point, indent=2, sort_keys=True) + "\n").encode()
     try:
-        right = genuine(point) and hashlib.sha256(stored).hexdigest() == run.hashes.get(CHECKPOINT)
+        stored = hashlib.sha256((json.dumps(point, indent=2, sort_keys=True) + "\n").encode()).hexdigest()
+        right = genuine({**point, "files": {**point["files"]}}) and stored == run.hashes.get(CHECKPOINT)
         kind, key, n = point["signer"]["kind"], point["signer"]["key"], _number(point["signer"]["n"])
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         run.say(CHECKPOINT, "", "has no signature that can be read")

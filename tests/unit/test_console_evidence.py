@@ -15,7 +15,7 @@ from console.commands import bulkhead
 from console.evidence import fetched
 from console.session import Session
 from responders._access import accesses
-from shared.errors import Denied
+from shared.errors import Denied, Transient
 from shared.models.archive.names import access_folder
 from shared.storage.interface import Version
 from tests.fakes.signing import NAME
@@ -123,6 +123,51 @@ def test_who_may_not_look_at_versions_is_told_so(office: Office) -> None:
     result = office.call("verify")
     assert result.exit_code == 0
     assert "whether anything was written over was not looked at" in result.stderr
+    assert office.told("verify")["runs"][0]["versions"] is False
+
+
+def test_versions_that_were_looked_at_are_told(office: Office, tmp_path: Path) -> None:
+    assert office.told("verify")["runs"][0]["versions"] is True
+    office.told("evidence", "get", office.name, "--into", str(tmp_path))
+    told = office.told("verify", str(tmp_path))["runs"][0]
+    assert (told["versions"], told["sealed_as"]) == (False, office.run.folder)
+    assert f"(the seal of {office.run.folder})" in " ".join(office.call("verify", str(tmp_path)).output.split())
+
+
+def test_what_could_not_be_checked_has_a_status_of_its_own(office: Office) -> None:
+    """Nobody is to take a lost connection, or a missing role, for forged evidence."""
+
+    def refuse(call: str) -> None:
+        if call == refused:
+            raise error
+
+    office.run.evidence.before = refuse
+    error: Exception
+    for error in (Denied("no", status=403), Transient("unreachable")):
+        for refused in ("evidence.names", "evidence.read"):
+            result = office.call("verify")
+            assert (result.exit_code, "could not be checked" in result.output) == (2, True), (refused, error)
+    told = office.told("verify", status=2)
+    assert not told["whole"]
+    assert told["unchecked"] == [{"run": office.run.folder, "why": "unreachable"}]
+
+
+def test_a_difference_counts_for_more_than_what_could_not_be_checked(office: Office) -> None:
+    office.spoil("data/memory/image.raw", b"memorz")
+
+    def refuse(call: str) -> None:
+        if call == "evidence.versions":
+            raise Transient("unreachable")
+
+    office.run.evidence.before = refuse
+    told = office.told("verify", status=1)
+    assert told["runs"][0]["differences"]
+    assert told["unchecked"]
+
+
+def test_an_incident_s_runs_are_not_sought_in_a_folder(office: Office, tmp_path: Path) -> None:
+    office.told("evidence", "get", office.name, "--into", str(tmp_path))
+    assert office.call("verify", str(tmp_path), "--incident", "72").exit_code == 2
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,40 +13,68 @@ from cryptography.hazmat.primitives.asymmetric import padding, utils
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
 from responders._access import accesses
+from responders._alarms import troubles
 from responders._ledger import Ledger
-from responders._reverify import HELD_HOURS, SAMPLE_HOURS, chosen, reverify
+from responders._reverify import HELD_HOURS, SAMPLE_HOURS, before_the_first, chosen, reverify
+from shared.errors import Denied, Transient
 from shared.models.archive.checkpoint import VAULT, PublicKey, base64url
 from shared.models.archive.names import access_folder
 from shared.storage.interface import Protection, Version
 from tests.fakes.signing import FakeSigner
-from tests.fakes.storage import FakeProtections, FakeRows
-from tests.unit.archived import Archived, sealed
+from tests.fakes.storage import FakeClock, FakeEvidence, FakeProtections, FakeRows
+from tests.unit.archived import LATER, Archived, sealed
+from tests.unit.incidents import NOW
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from responders._ports import Ports
 
 RUNS = [f"2026/08/inc-{number}/dev-a-b/run-1" for number in range(1000)]
 
 
+def turns(hours: int, held: set[str], took: int = 99) -> list[list[str]]:
+    """Which runs are read in each of so many hours, where one call has time for so many."""
+    read = {run: before_the_first(run, NOW) for run in RUNS}
+    found = []
+    for hour in range(hours):
+        now = NOW + timedelta(hours=hour)
+        found.append(chosen(read, held, now)[:took])
+        read |= dict.fromkeys(found[-1], now + timedelta(minutes=7))
+    return found
+
+
 def test_every_run_has_one_turn_in_four_weeks() -> None:
     """And the turns are spread: no hour has many times its share."""
-    turns = [chosen(RUNS, set(), hour) for hour in range(SAMPLE_HOURS)]
-    assert sorted(run for turn in turns for run in turn) == sorted(RUNS)
-    assert max(map(len, turns)) <= 10
+    found = turns(SAMPLE_HOURS, set())
+    assert sorted(run for turn in found for run in turn) == sorted(RUNS)
+    assert max(map(len, found)) <= 10
 
 
 def test_what_is_under_legal_hold_has_one_every_day() -> None:
     held = set(RUNS[:10])
+    found = turns(3 * HELD_HOURS, held)
     for day in range(3):
-        turns = [chosen(RUNS, held, hour) for hour in range(day * HELD_HOURS, (day + 1) * HELD_HOURS)]
-        assert held <= {run for turn in turns for run in turn}
+        today = [run for turn in found[day * HELD_HOURS : (day + 1) * HELD_HOURS] for run in turn if run in held]
+        assert sorted(today) == sorted(held)
+
+
+def test_where_there_is_too_little_time_every_run_waits_its_share() -> None:
+    """With time for one run an hour a thousand of them take eight weeks, and none is left out."""
+    found = turns(8 * 7 * 24, set(RUNS[:5]), took=1)
+    assert {run for turn in found for run in turn} == set(RUNS)
+
+
+def is_due(run: str, now: datetime) -> bool:
+    return bool(chosen({run: before_the_first(run, now)}, set(), now))
 
 
 def due(run: Archived) -> Ports:
     """Ports at the hour in which the run is read again."""
     ports: Any = run.ports
     ports.ledger, ports.chats = Ledger(FakeRows()), {}
-    while not chosen([run.folder], set(), int(run.clock.now().timestamp() // 3600)):
+    while not is_due(run.folder, run.clock.now()):
         run.clock.advance(3600)
     return cast("Ports", ports)
 
@@ -114,7 +142,7 @@ def test_a_run_in_the_place_of_another_one_is_an_alarm(caplog: pytest.LogCapture
         del run.evidence.stored[name]
     ports: Any = run.ports
     ports.ledger, ports.chats = Ledger(FakeRows()), {}
-    while not chosen([other], set(), int(run.clock.now().timestamp() // 3600)):
+    while not is_due(other, run.clock.now()):
         run.clock.advance(3600)
     reverify(ports, run.clock.now() + timedelta(minutes=8))
     assert f"is the seal of another run: {run.folder}" in caplog.text
@@ -249,3 +277,120 @@ def test_a_run_under_a_name_that_nobody_of_ours_gives_is_an_alarm_and_stops_noth
         reverify(ports, run.clock.now() + timedelta(minutes=8))
     assert f"is the seal of another run: {run.folder}" in caplog.text
     assert len(accesses(run.evidence, run.folder)) == 1
+
+
+def beside(run: Archived, name: str) -> str:
+    """Another run with the same objects."""
+    other = run.folder.replace("inc-71", name)
+    for place, stored in list(run.evidence.stored.items()):
+        run.evidence.stored[place.replace(run.folder, other)] = stored
+    return other
+
+
+@dataclass
+class Slow(FakeEvidence):
+    """An archive in which reading one object takes so many seconds, or goes wrong."""
+
+    clock: FakeClock
+    slow: str = ""
+    seconds: float = 0
+    error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def read(self, name: str, *, start: int = 0) -> Iterator[bytes]:
+        if name == self.slow:
+            self.clock.advance(self.seconds)
+            if self.error:
+                raise self.error
+        return super().read(name, start=start)
+
+
+def slowly(run: Archived, seconds: float, error: Exception | None = None) -> tuple[Ports, str]:
+    """Two runs under legal hold, one of which takes so long, or goes wrong."""
+    evidence = Slow(run.clock)
+    evidence.stored = run.evidence.stored
+    run.evidence = run.ports.evidence = evidence
+    long = beside(run, "inc-1")
+    evidence.slow, evidence.seconds, evidence.error = f"{long}/data/memory/image.raw", seconds, error
+    evidence.holds = {f"{long}/manifest.json", f"{run.folder}/manifest.json"}
+    return due(run), long
+
+
+def test_a_run_that_takes_longer_than_one_call_keeps_no_other_from_being_read(caplog: pytest.LogCaptureFixture) -> None:
+    run = sealed()
+    ports, long = slowly(run, 600)
+    slate = Slate()
+    vars(ports).update(chats={"slack": slate})
+    for hour in range(28 * 24 + 5 * 24):
+        reverify(ports, run.clock.now() + LATER)
+        run.clock.set(max(run.clock.now(), NOW) + timedelta(minutes=50 if hour % 2 else 60))
+    assert len(accesses(run.evidence, run.folder)) >= 5
+    assert f"the run {long} could not be read through again: no time is left" in caplog.text
+    assert any(f"the run {long} could not be read through" in each for each in slate.told)
+
+
+def test_what_could_be_read_after_all_is_no_trouble_any_more(caplog: pytest.LogCaptureFixture) -> None:
+    run = sealed()
+    ports, long = slowly(run, 600)
+    for _ in range(30 * 24):
+        reverify(ports, run.clock.now() + LATER)
+        run.clock.advance(3600)
+        if f"the run {long} could not be read" in caplog.text:
+            vars(run.evidence).update(slow="")
+    assert any("unread" in kind for kind in troubles(ports)) is False
+    assert len(accesses(run.evidence, long)) >= 2
+
+
+def test_a_run_that_stops_the_check_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever it raises: another one's error is ours, and nobody has written a test for it."""
+    run = sealed()
+    ports, other = slowly(run, 1, ZeroDivisionError("odd"))
+    for _ in range(28 * 24):
+        reverify(ports, run.clock.now() + LATER)
+        run.clock.advance(3600)
+    assert f"the run {other} could not be checked: ZeroDivisionError: odd" in caplog.text
+    assert 'bulkhead.alarm {"kind": "custody unread 2026 08 inc-1 ' in caplog.text
+    assert caplog.text.count("could not be checked") <= 29
+    assert len(accesses(run.evidence, run.folder)) >= 27
+
+
+def test_a_difference_is_told_before_the_versions_are_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    """They may not be listed, or not now."""
+    for error in (Denied("listing", status=403), Transient("later")):
+        run = sealed()
+        ports = due(run)
+        place = f"{run.folder}/data/memory/image.raw"
+        run.evidence.stored[place] = (run.evidence.stored[place][0], b"mEmory")
+
+        def refuse(call: str, error: Exception = error) -> None:
+            if call == "evidence.versions":
+                raise error
+
+        run.evidence.before = refuse
+        caplog.clear()
+        reverify(ports, run.clock.now() + LATER)
+        assert "data/memory/image.raw, bytes 0-5: differ" in caplog.text
+        assert "unread" in caplog.text
+
+
+def test_storage_that_cannot_be_reached_for_a_moment_wakes_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    run = sealed()
+    ports = due(run)
+    slate = Slate()
+    vars(ports).update(chats={"slack": slate})
+
+    def refuse(call: str) -> None:
+        if call == "evidence.read":
+            raise Transient("busy")
+
+    run.evidence.before = refuse
+    reverify(ports, run.clock.now() + LATER)
+    assert "could not be read through again: busy" in caplog.text
+    run.evidence.before = lambda _call: None
+    run.clock.advance(12 * 3600)
+    reverify(ports, run.clock.now() + LATER)
+    assert len(accesses(run.evidence, run.folder)) == 1
+    assert slate.told == []
+    assert troubles(ports) == set()

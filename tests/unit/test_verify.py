@@ -4,7 +4,10 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import bagit
 import jsonschema
@@ -148,15 +151,77 @@ def test_what_nobody_signed_makes_nothing_a_part_of_the_run(run: Archived) -> No
     for name in ("data/more.bin", "custody/000006.json", "run.exe"):
         line = f"{hashlib.sha256(b'x').hexdigest()}  {name}\n".encode()
         tags = run.objects["tagmanifest-sha256.txt"] + line
-        (found,) = run.checked(**{name: b"x", "tagmanifest-sha256.txt": tags}).findings
-        assert found.object == name
+        end = tags.count(b"\n")
+        told = [str(each) for each in run.checked(**{name: b"x", "tagmanifest-sha256.txt": tags}).findings]
+        assert told == [
+            f"tagmanifest-sha256.txt, line {end}: should not be there",
+            f"{name}: is not part of the run: somebody put it there",
+        ]
+
+
+FREE = ("README.txt", "bag-info.txt", "bagit.txt", "verify.py")
+
+
+def without(tags: bytes, *names: str) -> bytes:
+    """A tag manifest without the lines of some files."""
+    return b"".join(line for line in tags.splitlines(keepends=True) if line[66:-1].decode() not in names)
+
+
+@pytest.mark.parametrize("names", [*((name,) for name in FREE), FREE], ids=str)
+def test_what_is_gone_with_its_line_in_the_tag_manifest_is_missing(run: Archived, names: tuple[str, ...]) -> None:
+    """The tag manifest is not signed: what has to be there, the seal and the chain say."""
+    tags = without(run.objects["tagmanifest-sha256.txt"], *names)
+    changed: dict[str, bytes | None] = {**dict.fromkeys(names), "tagmanifest-sha256.txt": tags}
+    told = [(each.object, each.text.partition(" ")[0]) for each in run.checked(**changed).findings]
+    lines = [("tagmanifest-sha256.txt", "should")] * len(names)
+    assert told == [*((name, "is") for name in names), *lines]
+
+
+def test_every_line_of_the_tag_manifest_has_its_place(run: Archived) -> None:
+    """Nor does the right line make up for a wrong one that is read before it, or after it."""
+    lines = run.objects["tagmanifest-sha256.txt"].decode().splitlines(keepends=True)
+    wrong = "0" * 64 + lines[3][64:]
+    for number, changed in {
+        1: [*lines[1::-1], *lines[2:]],
+        4: [*lines[:3], wrong, *lines[3:]],
+        5: [*lines[:4], wrong, *lines[4:]],
+        3: [*lines[:3], lines[2], *lines[3:]],
+        7: lines[:6] + lines[7:],
+        len(lines): [*lines[:-1], lines[-1].rstrip()],
+    }.items():
+        found = run.checked(**{"tagmanifest-sha256.txt": "".join(changed).encode()}).findings
+        assert {each.object for each in found} == {"tagmanifest-sha256.txt"}
+        assert found[0].where == f"line {number}"
+        assert found[0].text == f"should be {lines[number - 1].rstrip()}"
+        assert len(found) == (2 if number == 1 else 1)
+
+
+@pytest.mark.parametrize("names", [("custody.jsonl",), ("custody.jsonl", "custody/000005.json")], ids=str)
+def test_a_chain_whose_file_is_gone_is_followed_by_its_events(run: Archived, names: tuple[str, ...]) -> None:
+    """What the seal promises is not taken for something that somebody put there."""
+    told = [str(each) for each in run.checked(**dict.fromkeys(names)).findings]
+    assert {f"{name}: is missing" for name in names} <= set(told)
+    assert not any("somebody put it there" in each or each.startswith("tagmanifest") for each in told)
+
+
+def test_a_run_without_items_is_whole() -> None:
+    run = Archived()
+    run.desk().run.note("clock", "unknown")
+    run.desk().run.close("failed", missing="not had")
+    assert run.objects["manifest-sha256.txt"] == b""
+    assert run.checked().findings == []
 
 
 def resealed(run: Archived, **signer: str) -> bytes:
     """The checkpoint with another signer, signed with the key of the tests."""
+    return signed_anew(run, lambda point: point["signer"].update(signer))
+
+
+def signed_anew(run: Archived, edit: Callable[[dict[str, Any]], object]) -> bytes:
+    """The checkpoint with anything else in it, signed with the key of the tests."""
     point = json.loads(run.objects["checkpoint.json"])
     del point["signature"]
-    point["signer"] |= signer
+    edit(point)
     signed = {**point, "signature": base64url(FakeSigner().sign(digest_of(point)))}
     return (json.dumps(signed, indent=2, sort_keys=True) + "\n").encode()
 
@@ -185,6 +250,77 @@ def test_the_seal_of_another_run_is_told(run: Archived) -> None:
     assert check(Memory(run.objects), run.folder).whole
     (found,) = check(Memory(run.objects), run.folder.replace("inc-71", "inc-72")).findings
     assert found.text == f"is the seal of another run: {run.folder}"
+
+
+@pytest.mark.parametrize("name", ["head", "events", "files", "run", "sealed"])
+@pytest.mark.parametrize("value", [None, 6, True, [1], "", {}])
+def test_whoever_signs_a_seal_without_an_end_does_not_stop_the_check(run: Archived, name: str, value: object) -> None:
+    """With a key of their own, beside the runs that are ours."""
+    gone = signed_anew(run, lambda point: point.pop(name))
+    odd = signed_anew(run, lambda point: point.update({name: value}))
+    for changed in (gone, odd):
+        assert not run.checked(**{"checkpoint.json": changed}).whole
+
+
+@dataclass
+class Failing(Memory):
+    """Objects of which one is listed and cannot be read, or breaks off."""
+
+    spoilt: str = ""
+    error: Exception = field(default_factory=OSError)
+
+    def read(self, name: str) -> Iterator[bytes]:
+        for piece in super().read(name):
+            yield piece
+            if name == self.spoilt:
+                raise self.error
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("error", [OSError("I/O error"), KeyError("gone")])
+def test_what_is_there_and_cannot_be_read_is_named(run: Archived, name: str, error: Exception) -> None:
+    found = check(Failing(run.objects, name, error), run.folder).findings
+    assert (name, "cannot be read") in {(each.object, each.text) for each in found}
+
+
+@dataclass
+class Endless(Memory):
+    """Objects of which one does not end before so many MiB."""
+
+    spoilt: str = ""
+    size: int = 0
+    given: int = 0
+
+    def names(self) -> list[str]:
+        return sorted({*self.objects, self.spoilt})
+
+    def read(self, name: str) -> Iterator[bytes]:
+        if name != self.spoilt:
+            yield from super().read(name)
+            return
+        for _ in range(self.size):
+            self.given += 1
+            yield b" " * MEBI
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        *((name, 8) for name in ("checkpoint.json", "custody/000003.json", "README.txt", "verify.py")),
+        *((name, 8) for name in ("tagmanifest-sha256.txt", "manifest-sha256.txt")),
+        *((name, 64) for name in ("manifest.json", "custody.jsonl")),
+    ],
+)
+def test_what_is_too_large_for_a_file_of_ours_is_not_read_to_its_end(run: Archived, name: str, most: int) -> None:
+    """A stranger's run may hold anything, and is checked in a process with little memory."""
+    reader = Endless(run.objects, name, 1000)
+    found = check(reader, run.folder).findings
+    assert (name, f"is too large: it has more than {most * MEBI} bytes") in {(each.object, each.text) for each in found}
+    assert reader.given == most + 1
+
+
+def test_findings_without_end_are_not_all_kept(run: Archived) -> None:
+    assert len(run.checked(**{"manifest-sha256.txt": b"\n" * 100_000}).findings) == 1000
 
 
 DEEP = b"[" * 100_000
