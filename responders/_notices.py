@@ -84,7 +84,11 @@ def digest_of(actions: Sequence[Action]) -> str:
 
 
 def _basis(action: Action) -> str:
-    """While observing, a round is planned anew for every piece of news, and each is worth telling."""
+    """While observing, a round is planned anew for every piece of news, and each is worth telling. So is what waits
+    although somebody approved it.
+    """
+    if action.state is State.WAITING and action.approved_at:
+        return f"@{action.approved_at}"
     return f"@{action.severity}/{action.device_alert}" if action.state is State.OBSERVED else ""
 
 
