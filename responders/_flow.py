@@ -54,7 +54,8 @@ class Flow:
             Watch(self._ports).run(self._stop())
         except (Transient, Rejected) as error:
             lasting = timedelta(0) if isinstance(error, Denied) else self._ports.settings.WATCH_ALARM
-            row = refusal_of(error, Service.GRAPH, Asked.LIST, permissions=("SecurityIncident.ReadWrite.All",))
+            service = Service.STORAGE if error.of_storage else Service.GRAPH
+            row = refusal_of(error, service, Asked.LIST, permissions=("SecurityIncident.ReadWrite.All",))
             said = f"incidents cannot be read: {told(row, error)}; {row.todo}"
             trouble(self._ports, "watch", said, lasting=lasting)
         else:
