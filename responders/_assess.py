@@ -18,6 +18,7 @@ from responders._news import Facts
 from responders._nudges import note
 from responders._planning import decide, lost_reason
 from responders._ports import NOTIFY
+from responders._reconciling import reconcile
 from responders._tenant import fleet_size, stocks_of
 from responders._watch import Watch, merge_target, snapshot_name
 from shared.errors import BulkheadError, Denied, NotFound, Rejected, Throttled, Transient
@@ -93,6 +94,8 @@ class Assess:
         assessment = judged_by.policy.assess(incident, {}, self._ports.clock.now())
         existing = self._ports.ledger.history(state.id)
         fleet = self._fleet(state) if self._contains(assessment) and assessment.devices else None
+        if fleet is not None and settings.respond:
+            self._reconcile(state)
         stocks = stocks_of(self._ports, existing, fleet)
         lacking = not_to_be_planned(self._ports)
         machines: dict[str, Machine | None] = {}
@@ -119,6 +122,15 @@ class Assess:
                     later.update(set(draft.unread) - set(machines) - set(unknown))
                     break
             assessment = judged_by.policy.assess(incident, machines, now)
+
+    def _reconcile(self, state: IncidentState) -> None:
+        """See whether what we hold for the incident is still contained: a new alert asks for it again where it is not.
+        Where that cannot be known now, it is taken for held, until the hourly round.
+        """
+        try:
+            reconcile(self._ports, self._ports.clock.now() + PATIENCE, lambda slot: state.id in slot.holders)
+        except (Transient, Rejected) as error:
+            log.warning("whether devices of incident %s are still held cannot be seen now: %s", state.id, error)
 
     def _in_time(self, began: datetime, settings: Settings) -> bool:
         """Whether there is time to read another device's details. Raises Throttled where they may be read later."""

@@ -20,6 +20,7 @@ from responders._nudges import tell
 from responders._planning import stopped
 from responders._sessions import Sessions
 from responders._stock import Stock
+from responders._taking import FORGOTTEN
 from responders._tenant import counts_for, known_fleet
 from responders._undoing import refused
 from shared.models.action import Caps, Slot, State
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 JOINED_LOOK = timedelta(seconds=10)
 _TRIES = 5
-_TAKEN = {"isolate": "isolated", "restrictcodeexecution": "restricted"}
+TAKEN = {"isolate": "isolated", "restrictcodeexecution": "restricted"}
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Reservation:
         self._ports = ports
         self._now = now
         self._fleet = cache(partial(known_fleet, ports))  # counting may take long: once for the batch
+        self._heir = cache(partial(_heir, ports))
         self._history = cache(ports.ledger.history)
         self._stocks: dict[str, Stock] = {}
         self._sessions: Sessions | None = None
@@ -72,6 +74,7 @@ class Reservation:
             self._now,
             attempt=action.attempt + 1,
             doubtful=action.doubtful or action.state is not State.PLANNED,
+            joined="",
             due=self._now + self._ports.settings.ACTION_VISIBILITY,
         )
         if self._ports.contains(action):
@@ -113,7 +116,7 @@ class Reservation:
             wait = self._now + JOINED_LOOK
             return action.to(State.PLANNED, self._now, due=wait, detail="a release of the device is under way")
         if slot and slot.value.owner != action.key:
-            return self._join(stock, action, slot.value)
+            return self._join(stock, action, to, slot.value)
         capped = None if action.attempt and slot else self._capped(stock, action)
         if capped:
             return capped
@@ -122,13 +125,14 @@ class Reservation:
         stock.charge(action, self._now)
         return to
 
-    def _join(self, stock: Stock, action: Action, slot: Slot) -> Action:
-        """Become a further holder of a device that another action of ours contains, or has contained."""
+    def _join(self, stock: Stock, action: Action, to: Action, slot: Slot) -> Action:
+        """Become a further holder of a device that another action of ours contains, or has contained: whether it still
+        is says the listing.
+        """
         holders = tuple(dict.fromkeys((*slot.holders, action.incident)))
         stock.put(slot.model_copy(update={"holders": holders}))
         if slot.held:
-            done = f"we hold it {_TAKEN[stock.kind]} already"
-            return action.to(State.SUCCEEDED, self._now, joined=slot.owner, detail=done)
+            return to.model_copy(update={"joined": slot.owner})
         return action.to(
             State.ACCEPTED,
             self._now,
@@ -154,15 +158,19 @@ class Reservation:
     def _capped(self, stock: Stock, action: Action) -> Action | None:
         if action.approved or (action.goal and stock.counts(action)):
             return None
-        actions = self._history(action.incident)
+        actions = self._history(self._heir(action.incident))
         slots = {device: entry.value for device, entry in stock.slots.items()}
         others = tuple(spent for spent in stock.caps.value.sent if spent.id != action.charge)
         counts = counts_for(actions, slots, Caps(sent=others), self._fleet(), action.responder, action.key)
-        sent = {to.charge for _, to in self.moves if _same(to, action) and to.state is State.SENDING}
+        sent = {to.charge for _, to in self.moves if self._same(to, action) and to.state is State.SENDING}
         counts = Counts(counts.incident + len(sent), counts.sent, counts.held, counts.fleet)
         settings = self._ports.tightened
         ruling = rule_caps(counts, settings.ISOLATION_CAPS, self._now, action.incident)
         return None if isinstance(ruling, Go) else stopped(action, ruling, self._now, settings.APPROVAL_EXPIRES)
+
+    def _same(self, one: Action, other: Action) -> bool:
+        """Whether two count as one incident's: what was merged goes on as one."""
+        return (self._heir(one.incident), one.responder) == (self._heir(other.incident), other.responder)
 
     def write(self) -> list[Entry[Action]]:
         """Write the batch; gives the rows that are now to be sent. Raises Conflict, and then nothing was written."""
@@ -174,8 +182,10 @@ class Reservation:
         return [entry for entry in written if entry.value.key in self.sending]
 
 
-def _same(one: Action, other: Action) -> bool:
-    return (one.incident, one.responder) == (other.incident, other.responder)
+def _heir(ports: Ports, incident: str) -> str:
+    """The incident that this one was merged into, or itself."""
+    state = ports.ledger.heir(incident)
+    return state.id if state else incident
 
 
 def reserve(ports: Ports, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -259,7 +269,8 @@ def _given_up(ports: Ports, to: Action, kind: str) -> list[Change]:
 
 def _given_back(ports: Ports, to: Action) -> list[Change]:
     """A device that was released, by us or by somebody else, is held no more. Where a release of itself came to
-    nothing, or found nothing to release yet, it is held as before, and nobody waits for it.
+    nothing, or found nothing to release yet, it is held as before, and nobody waits for it. Where Defender neither
+    lists its isolation nor releases it at a person's word, it is not.
     """
     if not to.state.settled:
         return []
@@ -268,7 +279,8 @@ def _given_back(ports: Ports, to: Action) -> list[Change]:
     if slot is None:
         return []
     key = slot_key(to.target, what)
-    if to.state in {State.SUCCEEDED, State.ELSEWHERE} and slot.value.held:
+    forgotten = to.state is State.FAILED and to.approved and to.met.startswith(FORGOTTEN)
+    if slot.value.held and (forgotten or to.state in {State.SUCCEEDED, State.ELSEWHERE}):
         return [Delete(key, slot.etag)]
     if slot.value.releasing != to.key:
         return []

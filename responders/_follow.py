@@ -21,20 +21,9 @@ from responders._nudges import tell, tell_away
 from responders._ports import ARCHIVE, INCIDENTS, QUEUES
 from responders._refusal import Asked, Service
 from responders._refusals import TABLE, refusal_of, told
-from responders._releasing import call_off
+from responders._rivals import Rivals
 from responders._sessions import overdue, taken_back
-from responders._settling import (
-    BEHIND,
-    YOUNG,
-    accepted,
-    anew,
-    ended,
-    left_behind,
-    looked,
-    overtaken,
-    parked,
-    progressed,
-)
+from responders._settling import YOUNG, accepted, ended, looked, progressed
 from responders._waiting import tend
 from shared.clients.interface import ActionQuery
 from shared.errors import NotFound, OutcomeUnknown, Rejected, Throttled, Transient
@@ -75,6 +64,7 @@ class Follow:
     def __init__(self, ports: Ports) -> None:
         """Everything outside comes with `ports`."""
         self._ports = ports
+        self._rivals = Rivals(ports, self._write)
 
     def run(self, stop: datetime) -> None:
         """One tick, until `stop` at the latest: what nobody looked at by then is due at the next."""
@@ -114,50 +104,16 @@ class Follow:
                 return
 
     def _look(self, entry: Entry[Action], listed: Mapping[str, MachineAction], now: datetime) -> None:
-        seen = listed.get(entry.value.machine_action)
+        action = entry.value
+        seen = listed.get(action.machine_action)
         if seen is None and not self._one_by_one(entry, now):
             return
-        ahead = self._ahead(entry.value, seen, listed) if seen else None
-        if seen and ahead:
-            self._overtaken(entry, seen, ahead, now)
-            return
-        if seen and self._left_behind(entry.value, seen, listed):
-            self._ask_anew(entry, seen, now)
-            return
         try:
-            self._progress(entry, seen or self._ports.devices.action(entry.value.machine_action), now)
+            seen = seen or self._ports.devices.action(action.machine_action)
+            if not self._rivals.met(entry, seen, listed, now):
+                self._progress(entry, seen, now)
         except NotFound:
             self._vanished(entry, now)
-
-    def _ahead(self, action: Action, seen: MachineAction, listed: Mapping[str, MachineAction]) -> MachineAction | None:
-        """Somebody else's containment of the device behind which ours waits."""
-        responder = self._ports.responders[action.responder]
-        able = responder.contains and self._ports.settings.respond
-        return parked(action, seen, listed.values(), responder.kinds) if able else None
-
-    def _left_behind(self, action: Action, seen: MachineAction, listed: Mapping[str, MachineAction]) -> bool:
-        """Whether ours waits behind somebody else's that came to nothing, or was taken back for that."""
-        responder = self._ports.responders[action.responder]
-        able = responder.contains and self._ports.settings.respond
-        return able and left_behind(action, seen, listed.values(), responder.kinds)
-
-    def _ask_anew(self, entry: Entry[Action], seen: MachineAction, now: datetime) -> None:
-        if seen.status == "cancelled":
-            self._write(entry, anew(entry.value, now))
-            return
-        try:
-            told = self._ports.ledger.move(entry, entry.value.model_copy(update={"detail": BEHIND}))
-        except Conflict:
-            return
-        comment = f"To be asked for anew. {self._ports.marker(entry.value.id, 'cancel')}"
-        log.info("action %s waits behind one that failed: %s", entry.value.id, call_off(self._ports, told, comment))
-
-    def _overtaken(self, entry: Entry[Action], seen: MachineAction, ahead: MachineAction, now: datetime) -> None:
-        if seen.status == "cancelled":
-            self._write(entry, overtaken(entry.value, ahead, now))
-        else:
-            comment = f"Somebody else did the same. {self._ports.marker(entry.value.id, 'cancel')}"
-            log.info("action %s waits behind another: %s", entry.value.id, call_off(self._ports, entry, comment))
 
     def _known(self, entries: Sequence[Entry[Action]]) -> Mapping[str, MachineAction]:
         """The listing; nothing where it cannot be had now. Where it is refused, people are told: until it is not, what

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shared.models.action import Action
 
 _UNDONE_BY = {"release": "isolate", "unrestrict": "restrict"}
+GIVEN_BACK_BY = {what: back for back, what in _UNDONE_BY.items()}
 UNDOING = {"isolate": "", "restrict": " --responder unrestrict"}
 """What gives back what; and how a person has it given back. A quarantined file is restored in the Defender portal."""
 

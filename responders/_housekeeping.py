@@ -7,24 +7,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from responders._alarms import over, trouble
-from responders._interface import GIVING_BACK, containment, newest
 from responders._leftovers import tidy
 from responders._readiness import examine
+from responders._reconciling import reconcile
 from responders._reverify import reverify
 from responders._shelf import look_where_used
 from responders._tenant import fleet_size
 from responders._watch import Watch
-from shared.clients.interface import ActionQuery
 from shared.errors import Rejected, Transient
-from shared.models.action import target_of
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from responders._entries import Entry
     from responders._ports import Ports
-    from shared.models.action import Slot
 
 PATIENCE = timedelta(minutes=50)
 """How long an update may leave rows that only its newer version can read."""
@@ -104,20 +100,4 @@ class Housekeeping:
 
     def _reconcile(self, stop: datetime) -> None:
         """Let go of devices that somebody else released since we isolated them."""
-        pairs = {containment(each): each.kinds for each in self._ports.responders.values() if containment(each)}
-        for what, kinds in pairs.items():
-            for slot in self._ports.ledger.slots(what).values():
-                if slot.value.held and self._ports.clock.now() < stop:
-                    self._look(slot, what, kinds)
-
-    def _look(self, slot: Entry[Slot], what: str, kinds: tuple[str, ...]) -> None:
-        device = slot.value.device
-        listed = self._ports.devices.actions(ActionQuery(machines=(device,)))
-        own = [each for each in listed.actions if target_of(each.machine_id) == device]
-        last = newest(own, kinds=kinds, status="succeeded")
-        if last and last.kind in GIVING_BACK:
-            try:
-                self._ports.ledger.drop_slot(device, slot.etag, what)
-            except Conflict:
-                return
-            log.info("device %s was released by %s; no longer held", device, last.requestor)
+        reconcile(self._ports, stop)

@@ -56,6 +56,13 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What we want is the case already, through another action of ours."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Later:
     """Something passing stands against it."""
 
@@ -69,7 +76,7 @@ class Refuse:
     detail: str
 
 
-Standing = Clear | Ours | Others | Done | Later | Refuse
+Standing = Clear | Ours | Others | Done | Held | Later | Refuse
 """What the device's listed machine actions mean for an action that is about to be sent."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from responders._given_back import GIVEN_BACK_BY
 from responders._guardrails import Go, rule_caps
 from shared.models.action import Spent, State, target_of
 
@@ -93,6 +94,18 @@ class Facts:
     def rounds(self, device: str, responder: str, goal: str) -> Sequence[Action]:
         """The rounds of a goal so far; those of the incident itself where no device is named."""
         return self._by_goal.get((target_of(device), responder, goal), ())
+
+    def freed(self, device: str, responder: str, goal: str) -> bool:
+        """Whether what the last round took was given back of itself: an analyst called the incident benign then."""
+        rounds = self.rounds(device, responder, goal)
+        if not rounds or any(not each.state.final for each in rounds):
+            return False
+        last = max(rounds, key=lambda each: each.round)
+        back = self.rounds(device, GIVEN_BACK_BY.get(responder, ""), "")
+        ended = any(
+            each.state is State.SUCCEEDED and not each.approved and each.created > last.created for each in back
+        )
+        return last.state is State.SUCCEEDED and ended
 
     @cached_property
     def asked_about(self) -> frozenset[str]:

@@ -7,18 +7,19 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from responders._containment import settle
+from responders._containment import TAKEN, settle
 from responders._given_back import by_hand
 from responders._holding import held
-from responders._interface import Clear, Done, Later, Others, Ours, Refuse
+from responders._interface import Clear, Done, Held, Later, Others, Ours, Refuse, newest
 from responders._lacks import had, lacked, remember, waits
+from responders._listing import listing
 from responders._nudges import tell
+from responders._reconciling import let_go
 from responders._refusal import Asked, Service
 from responders._refusals import refusal_of, remembers, told
 from responders._settling import accepted, doubted, rejected
-from shared.clients.interface import ActionQuery
 from shared.errors import Busy, OutcomeUnknown, Rejected, Throttled, Transient, Unobtainable
-from shared.models.action import State, target_of
+from shared.models.action import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +38,8 @@ RETRY = timedelta(seconds=10)
 UNSAID = timedelta(seconds=30)
 """The wait after a 429 that names none."""
 
-ONE_BY_ONE = 5
 BUSY_ATTEMPTS = 40
 BUSY_DOUBLINGS = 6
-_PAGES = 20
 
 log = logging.getLogger(__name__)
 
@@ -60,35 +59,8 @@ class Sender:
         return lacked(self._ports)
 
     def listing(self, actions: Sequence[Action]) -> dict[str, list[MachineAction]]:
-        """The machine actions of the actions' devices, by device. Few devices are asked for one by one, which every
-        API understands; more in one listing, or one by one where the API refuses that.
-        """
-        devices = tuple(dict.fromkeys(action.device for action in actions))
-        if len(devices) > ONE_BY_ONE:
-            try:
-                return self._listed(devices)
-            except Rejected as error:
-                log.warning("a listing of several devices was refused (%s); asked one by one", error)
-        found: dict[str, list[MachineAction]] = {}
-        began = self._ports.clock.now()
-        for device in devices:
-            if self._ports.clock.now() - began > self._deadline:
-                raise Transient("Defender takes too long to list the actions of so many devices")
-            found |= self._listed((device,))
-        return found
-
-    def _listed(self, asked: tuple[str, ...]) -> dict[str, list[MachineAction]]:
-        found: dict[str, list[MachineAction]] = {target_of(device): [] for device in asked}
-        following = ""
-        for _ in range(_PAGES):
-            page = self._ports.devices.actions(ActionQuery(machines=asked), following)
-            for row in page.actions:
-                if target_of(row.machine_id) in found:
-                    found[target_of(row.machine_id)].append(row)
-            following = page.next
-            if not following:
-                return found
-        raise Transient(f"the machine actions of {len(asked)} devices are more than {_PAGES} pages")
+        """The machine actions of the actions' devices, by device."""
+        return listing(self._ports, (action.device for action in actions), self._deadline)
 
     def put_back(self, candidates: Sequence[Candidate], error: Rejected | Transient) -> None:
         """The listing could not be had, so nothing was sent by this attempt: try again later."""
@@ -117,6 +89,8 @@ class Sender:
             if candidate.otherwise:
                 self._write(entry, candidate.otherwise.model_copy(update={"doubtful": False}))
                 return True
+        if action.joined:
+            standing = self._as_held(action, standing, listed.get(action.target, []))
         if not isinstance(standing, Clear):
             self._write(entry, self._by_standing(action, standing, now))
             return True
@@ -133,12 +107,25 @@ class Sender:
             return True
         return self._post(entry, action.model_copy(update={"met": standing.met}), listed.get(action.target, []))
 
+    def _as_held(self, action: Action, standing: Standing, listed: Sequence[MachineAction]) -> Standing:
+        """How a device that by our ledger we hold stands in truth: somebody may have released it since."""
+        what = self._ports.containment(action)
+        last = newest(listed, kinds=self._ports.responders[action.responder].kinds, status="succeeded")
+        if isinstance(standing, Done) or (isinstance(standing, Clear) and last is None):
+            return Held(f"we hold it {TAKEN[what]} already")
+        slot = self._ports.ledger.slot(action.target, what)
+        if isinstance(standing, Clear | Refuse) and slot and last and slot.value.owner == action.joined:
+            let_go(self._ports, slot, what, last)
+        return Later("it was released since we held it") if isinstance(standing, Clear) else standing
+
     def _by_standing(self, action: Action, standing: Standing, now: datetime) -> Action:
         match standing:
             case Ours(made):
                 return accepted(action, made, now, foreign=False)
             case Others(made):
                 return accepted(action, made, now, foreign=True)
+            case Held(detail):
+                return action.to(State.SUCCEEDED, now, detail=detail)
             case Done(detail):
                 return action.to(State.ELSEWHERE, now, foreign=True, detail=detail)
             case Later(detail):

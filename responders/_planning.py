@@ -142,10 +142,10 @@ def _open(
 ) -> Action | None:
     """A new round for the device, if one is called for."""
     rounds = facts.rounds(device.id, responder.name, want.goal)
-    alert = device.newest_alert or assessment.newest_alert
+    news = News(assessment.severity, device.newest_alert or assessment.newest_alert)
     slot = facts.slot(device.id, responder.name) if responder.contains else None
     seen = observed(state, device.id)
-    if not called_for(state.id, News(assessment.severity, alert), rounds, slot, seen):
+    if not (called_for(state.id, news, rounds, slot, seen) or facts.freed(device.id, responder.name, want.goal)):
         return None
     return Action(
         incident=state.id,
@@ -162,7 +162,7 @@ def _open(
         due=facts.now,
         severity=assessment.severity,
         newest_alert=assessment.newest_alert,
-        device_alert=alert,
+        device_alert=news.alert,
         shown_at=state.shown_at,
         reason=f"{', '.join(device.why)}; rule {want.rule}: {assessment.reasons[0]}",
         rule=want.rule,

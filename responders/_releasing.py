@@ -26,6 +26,8 @@ from shared.models.frozen import Params
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from responders._entries import Entry
     from responders._job import Job
     from responders._ports import Ports
@@ -168,8 +170,9 @@ def _clear(ports: Ports, entry: Entry[Action], release: Action) -> str:
     return ""
 
 
-def call_off(ports: Ports, entry: Entry[Action], comment: str) -> str:
-    """Have Defender cancel an action of ours; what is to be waited for, in words. The next tick sees what became of it.
+def call_off(ports: Ports, entry: Entry[Action], comment: str, due: datetime | None = None) -> str:
+    """Have Defender cancel an action of ours; what is to be waited for, in words. The next tick (after `due`, if given)
+    sees what became of it.
 
     Raises:
         Transient: it cannot be asked now.
@@ -186,7 +189,7 @@ def call_off(ports: Ports, entry: Entry[Action], comment: str) -> str:
     except Rejected as error:
         said = f"it is over, or cannot be cancelled: {error}"
     try:
-        ports.ledger.move(entry, action.model_copy(update={"due": ports.clock.now()}))
+        ports.ledger.move(entry, action.model_copy(update={"due": due or ports.clock.now()}))
     except Conflict:
         log.info("action %s was moved by another worker", action.id)
     return said

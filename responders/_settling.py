@@ -89,7 +89,7 @@ def looked(action: Action, now: datetime, *, away: bool = False, unheard: str = 
     age = now - (action.accepted_at or now)
     wait = LOOK_YOUNG if age < YOUNG else min(LOOK_OLD, age / 10)
     away = away and age >= AWAY_AFTER
-    detail = action.detail
+    detail = "" if action.detail == BEHIND else action.detail
     if away != action.away:
         detail = "the device does not answer; Defender keeps trying for three days" if away else ""
     if unheard:
@@ -118,14 +118,17 @@ def parked(
     return last if last and last.kind == kinds[0] else None
 
 
-def left_behind(action: Action, seen: MachineAction, listed: Iterable[MachineAction], kinds: tuple[str, ...]) -> bool:
+def left_behind(
+    action: Action, seen: MachineAction, listed: Iterable[MachineAction], kinds: tuple[str, ...], *, ours: bool = False
+) -> bool:
     """Whether ours came to wait behind somebody else's that then came to nothing: whether it would ever go on is not
-    documented, and the device is on the network meanwhile. Ours is taken back then (`BEHIND`), and asked for anew.
+    documented, and the device is on the network meanwhile. Ours is taken back then (`BEHIND`), and asked for anew once
+    it is cancelled, by us (`ours`).
     """
     if action.foreign or seen.created is None:
         return False
     if seen.status == "cancelled":
-        return action.detail == BEHIND
+        return ours and action.detail == BEHIND
     others = [each for each in listed if each.id != seen.id and target_of(each.machine_id) == action.target]
     vain = [each for each in others if each.kind == kinds[0] and each.final and each.status != "succeeded"]
     there = [(each.created, each.updated) for each in vain if each.created and each.updated]

@@ -54,6 +54,8 @@ HELD = "held"
 long it keeps machine actions is nowhere documented.
 """
 
+FORGOTTEN = "Defender does not list it any more"
+
 ISOLATION = Pair("isolate", "unisolate", "isolation", "isolated", "released")
 RESTRICTION = Pair("restrictcodeexecution", "unrestrictcodeexecution", "restriction", "restricted", "set free again")
 
@@ -104,7 +106,7 @@ def giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], own
         return Others(pending[0])
     last = newest(listed, kinds=pair.kinds, status="succeeded")
     if last is None:
-        forgotten = f"Defender lists no {pair.taking} of it any more, but it was ours, and nobody gave it back"
+        forgotten = f"{FORGOTTEN}: no {pair.taking} of it, but it was ours, and nobody gave it back"
         return Clear(forgotten) if action.params.get(HELD) else Done(f"the device is not {pair.taken}")
     if last.kind == pair.gives_back:
         return Done(f"{pair.given_back} already, by {_who(last)}")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from responders._given_back import by_hand
 from responders._interface import GIVING_BACK, containment
+from responders._taking import HELD
 from shared.models.action import Action, State
+from shared.models.frozen import Params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from responders._interface import Responder
     from responders._news import Facts
+    from shared.models.action import Slot
     from shared.models.plan import Assessment
     from shared.models.progress import IncidentState
 
@@ -39,7 +42,7 @@ def given_back(
         for taken in _newest(facts.existing, responder.name):
             slot = facts.slot(taken.device, responder.name)
             if slot and taken.auto_release and taken.state in _TAKEN and not taken.foreign:
-                yield from _release(state, taken, back.name, slot.holders, facts)
+                yield from _release(state, taken, back.name, slot, facts)
 
 
 def _newest(existing: Sequence[Action], responder: str) -> list[Action]:
@@ -52,13 +55,11 @@ def _newest(existing: Sequence[Action], responder: str) -> list[Action]:
     return list(found.values())
 
 
-def _release(
-    state: IncidentState, taken: Action, responder: str, holders: Sequence[str], facts: Facts
-) -> Iterator[Action]:
+def _release(state: IncidentState, taken: Action, responder: str, slot: Slot, facts: Facts) -> Iterator[Action]:
     """The release, unless one is under way or this incident holds the device no more; refused while others do."""
     rounds = facts.rounds(taken.device, responder, "")
     own = {state.id, taken.incident}
-    if own.isdisjoint(holders) or any(not each.state.final for each in rounds):
+    if own.isdisjoint(slot.holders) or any(not each.state.final for each in rounds):
         return
     planned = Action(
         incident=state.id,
@@ -77,8 +78,9 @@ def _release(
         reason=f"{WHY}; the rule {taken.rule} asks for its release then",
         rule=taken.rule,
         detail=WHY,
+        params=Params({HELD: "true"} if slot.held else {}),
     )
-    others = [each for each in holders if each not in own]
+    others = [each for each in slot.holders if each not in own]
     yield refused(planned, others, facts.now) if others else planned
 
 

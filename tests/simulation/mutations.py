@@ -184,9 +184,9 @@ MUTATIONS = (
         "isolate although the package was to go first",
     ),
     Mutation(
-        "responders/_follow.py",
-        "        able = responder.contains and self._ports.settings.respond\n",
-        "        able = False\n",
+        "responders/_rivals.py",
+        '        if ahead and seen.status == "cancelled":\n',
+        '        ahead = None\n        if ahead and seen.status == "cancelled":\n',
         "leave an isolation of ours parked behind a person's",
     ),
     Mutation(
@@ -353,9 +353,9 @@ MUTATIONS = (
         seed=398,
     ),
     Mutation(
-        "responders/_follow.py",
-        "        if seen and self._left_behind(entry.value, seen, listed):\n",
-        "        if False:\n",
+        "responders/_rivals.py",
+        "        behind = left_behind(action, seen, beside, responder.kinds, ours=ours)\n",
+        "        behind = False\n",
         "wait for days behind what somebody else tried in vain",
         seed=198,
     ),

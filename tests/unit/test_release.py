@@ -79,7 +79,7 @@ def test_one_that_we_hold_is_released_although_defender_no_longer_lists_its_isol
     held = action(responder="release", params={HELD: "true"})
     found = standing(machine_action("LiveResponse"), of=held)
     assert isinstance(found, Clear)
-    assert "lists no isolation of it any more" in found.met
+    assert "does not list it any more" in found.met
     last = machine_action("Unisolate", "Succeeded", **at(NOW))
     assert isinstance(standing(last, of=held), Done)
 

@@ -372,6 +372,7 @@ def test_one_that_came_to_wait_behind_a_failure_of_somebody_else_is_asked_for_an
     assert not left_behind(under_way(foreign=True), ours, [ours, made(how, -minute, 2 * minute)], kinds)
     taken_back = made("Cancelled", minute, 3 * minute)
     assert not left_behind(under_way(), taken_back, [taken_back], kinds)
-    assert left_behind(under_way(detail=BEHIND), taken_back, [taken_back], kinds)
+    assert left_behind(under_way(detail=BEHIND), taken_back, [taken_back], kinds, ours=True)
+    assert not left_behind(under_way(detail=BEHIND), taken_back, [taken_back], kinds)
     asked = anew(under_way(), LATER)
     assert (asked.state, asked.machine_action, asked.ended) == (State.PLANNED, "", ("Isolate-Pending",))

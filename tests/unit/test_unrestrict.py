@@ -2,9 +2,10 @@
 
 import pytest
 
-from responders._interface import GIVING_BACK, Clear, Done, Lane, Later, Others, Ours, Standing, containment
+from responders._interface import GIVING_BACK, Clear, Done, Lane, Later, Others, Ours, Refuse, Standing, containment
 from responders.restrict import Restrict
 from responders.unrestrict import Unrestrict
+from shared.models.action import Action
 from shared.models.device import MachineAction
 from tests.unit.desks import Desk, NoDevices
 from tests.unit.incidents import HOST1, MARKER, action, machine_action
@@ -21,8 +22,8 @@ class Devices(NoDevices):
         return machine_action("UnrestrictCodeExecution", requestorComment=comment)
 
 
-def standing(*listed: MachineAction) -> Standing:
-    return Unrestrict().standing(UNRESTRICT, listed, OWN, MARKER)
+def standing(*listed: MachineAction, of: Action = UNRESTRICT) -> Standing:
+    return Unrestrict().standing(of, listed, OWN, MARKER)
 
 
 def test_it_gives_back_what_restrict_takes() -> None:
@@ -53,9 +54,10 @@ def test_what_is_not_restricted_needs_nothing() -> None:
 def test_whoever_restricted_it_it_may_be_lifted() -> None:
     ours = machine_action("RestrictCodeExecution", "Succeeded", requestorComment=f"{MARKER}x/1]")
     assert standing(ours) == Clear()
-    assert standing(machine_action("RestrictCodeExecution", "Succeeded")) == Clear(
-        "it had been restricted by analyst@contoso.com, not by us"
-    )
+    theirs = machine_action("RestrictCodeExecution", "Succeeded")
+    approved = action(responder="unrestrict", approved=True)
+    assert standing(theirs, of=approved) == Clear("it had been restricted by analyst@contoso.com, not by us")
+    assert isinstance(standing(theirs), Refuse)
 
 
 def test_a_restriction_under_way_is_waited_for() -> None:
