@@ -221,13 +221,23 @@ def rule_caps(counts: Counts, caps: Caps, now: datetime, incident: str = "INCIDE
 
 
 def told(ruling: Wait, action: Action) -> dict[str, str]:
-    """What a person hears who has to decide. An approval passes the caps and every doubt at once: so beside a cap
-    stands the action's own doubt, and its command names this device alone.
+    """What a person hears who has to decide. An approval passes the caps and all else at once: so beside a cap stands
+    what else is to be weighed, and its command names this device alone.
     """
     if not ruling.capped:
         return {"detail": ruling.detail, "todo": ruling.todo}
-    weighed = "; ".join(filter(None, (ruling.detail, action.doubt)))
-    return {"detail": weighed, "todo": f"{ruling.todo} {action.label}"}
+    return {"detail": beside(ruling, weighed(action)), "todo": f"{ruling.todo} {action.label}"}
+
+
+def beside(cap: Wait, more: str) -> str:
+    """A cap's words, and what else a person has to weigh."""
+    return "; ".join(filter(None, (cap.detail, more)))
+
+
+def weighed(action: Action) -> str:
+    """What the policy has a person weigh, whatever the caps say; empty where that is nothing."""
+    asked = _person(action)
+    return asked.detail if asked else ""
 
 
 def _protection(action: Action, machine: Machine | None, protected: Protected) -> str:

@@ -90,6 +90,13 @@ def test_a_cap_names_the_device_and_what_else_is_to_be_weighed() -> None:
     assert waits.todo.endswith(f"if so: bulkhead approve {INCIDENT} host2")
 
 
+def test_a_cap_does_not_hide_that_a_rule_asks_for_approval() -> None:
+    """By its name it is a domain controller, whatever its details say."""
+    waits = waiting(HOST, CONTROLLER).action(device=CONTROLLER)
+    assert waits.facts is None
+    assert waits.detail.endswith("is reached; the rule many-depend-on-it asks for approval")
+
+
 def test_what_was_approved_before_anybody_knew_its_role_waits_again() -> None:
     """Who says yes to one device too many has not said yes to a domain controller."""
     stand = over_the_cap()
