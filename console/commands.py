@@ -13,6 +13,7 @@ from console.doctor import doctor
 from console.entrance import Bulkhead
 from console.evidence import evidence
 from console.explaining import explain
+from console.holding import hold, release_hold
 from console.letters import dead_letters
 from console.library import library
 from console.policies import policy
@@ -62,3 +63,5 @@ def status(session: Session, *, live: bool, every: float) -> None:
 
 for command in (*ASKING, cost, doctor, show, explain, dead_letters, library, policy, backtest, evidence, verify):
     bulkhead.add_command(command)
+for command in (hold, release_hold):
+    evidence.add_command(command)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from responders._governor import Governor
+from responders._interface import containment
 from responders._ledger import Ledger
 from responders._ports import DOCUMENTS, TABLE
 from responders._wiring import responders
@@ -55,6 +56,11 @@ def contains(action: Action) -> bool:
     """Whether an action contains a device."""
     responder = responders().get(action.responder)
     return bool(responder and responder.contains)
+
+
+def lasting() -> dict[str, str]:
+    """The containments that last until they are given back, each with the responder that does it."""
+    return {containment(each): name for name, each in responders().items() if each.contains and containment(each)}
 
 
 def values_of(path: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from console.desk import lasting
 from responders._consent import called
 from shared.models.action import incident_of, target_of
 
@@ -43,7 +44,7 @@ def meant(desk: Desk, written: str) -> str:
 def known_by_name(desk: Desk) -> list[Action]:
     """The actions that name the devices on which something is open or which we hold."""
     known = [entry.value for entry in desk.ledger.open_actions() if entry.value.device]
-    for entry in desk.ledger.slots().values():
+    for entry in (each for what in lasting() for each in desk.ledger.slots(what).values()):
         owner = desk.ledger.action(incident_of(entry.value.owner), entry.value.owner)
         known += [owner] if owner else []
     return known

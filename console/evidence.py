@@ -1,7 +1,8 @@
-"""What lies in the archive: listed, shown, fetched, lent to somebody, and kept for the law."""
+"""What lies in the archive: listed, shown, fetched, and lent to somebody."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from datetime import timedelta
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from pydantic import ValidationError
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from console.entrance import asked
+from console.entrance import FAILED
 from console.naming import INCIDENT
 from console.session import Session, looks, person
 from console.voice import Json, ours, table
@@ -19,11 +21,12 @@ from console.words import many
 from responders import _access
 from responders._access import Access, Stored, accesses, record
 from responders._inert import inert
-from responders._verify import Folder, check
+from responders._verify import CHECKPOINT, MANIFEST, Folder, check
 from shared import VERSION
 from shared.errors import Denied, NotFound, Rejected
 from shared.models.archive.custody import Who
-from shared.models.archive.manifest import Manifest
+from shared.models.archive.manifest import Item, Manifest
+from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +37,9 @@ LENT_FOR = 8.0
 """Hours for which a link works, unless somebody says otherwise."""
 
 _LONGEST = 24.0 * 7
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
-_WHY = click.option("--why", help="Why; it is kept with the run.")
+_BROKEN = frozenset({"Differs", "Sealed"})
+_UNSEALED = "not sealed: nothing proves what is in it"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?<![.])(/[A-Za-z0-9][A-Za-z0-9._-]*(?<![.]))*")
 
 
 @click.group()
@@ -57,7 +61,7 @@ def noted(session: Session, archive: Archive, run: str, access: Access) -> Json:
     except Denied:
         session.voice.aside("not noted beside the run: you may only read; the account's own log has it")
     except Rejected as error:
-        if error.code != "Differs":
+        if error.code not in _BROKEN:
             raise
         session.voice.aside("not noted beside the run: its chain of accesses is broken, and nothing is put behind that")
     return {}
@@ -88,26 +92,55 @@ def shown(session: Session, run: str) -> None:
     """What is in a RUN, how far it is proven, and what happened to it since."""
     archive = session.archive()
     folder = archive.run(run)
-    manifest = manifest_of(archive, folder)
-    since = accesses(archive.evidence, folder)
-    items = [(each.path, str(each.size), str(each.proof), "; ".join(each.marks)) for each in manifest.items]
+    names = Stored(archive.evidence, folder).names()
+    sealed, manifest, problems = CHECKPOINT in names, manifest_of(archive, folder), list[str]()
+    if sealed and manifest is None:
+        spoilt = "cannot be read: it differs from what was sealed, or a newer version wrote it"
+        how = spoilt if MANIFEST in names else "is missing"
+        problems.append(f"{MANIFEST} {how}; bulkhead verify looks at everything")
+    try:
+        since = accesses(archive.evidence, folder)
+    except (Rejected, Conflict) as error:
+        since = None
+        problems.append(f"its chain of accesses cannot be read: {error}")
+    items = [(each.path, str(each.size), str(each.proof), "; ".join(each.marks)) for each in _items(manifest)]
     session.voice.tell(
-        {"run": folder, "manifest": manifest.model_dump(mode="json"), "access": [json.loads(s.line) for s in since]},
+        {
+            "run": folder,
+            "sealed": sealed,
+            "manifest": manifest and manifest.model_dump(mode="json"),
+            "objects": names,
+            "access": None if since is None else [json.loads(each.line) for each in since],
+            "problems": problems,
+        },
         ours(folder, "bold"),
-        table("Items", ("name", "bytes", "proof", "to be known"), items),
-        table("Not had", ("what", "why"), [(each.subject, each.reason) for each in manifest.missing]),
+        *([] if sealed else [ours(_UNSEALED, "yellow")]),
+        *(ours(each, "red") for each in problems),
+        table("Items", ("name", "bytes", "proof", "to be known"), items)
+        if manifest
+        else table("Objects", ("name",), [(name,) for name in names]),
         table(
-            "Since", ("when", "what", "who", "to", ""), [(s.at, s.what, s.who.identity, s.to, s.detail) for s in since]
+            "Not had", ("what", "why"), [(each.subject, each.reason) for each in manifest.missing] if manifest else []
+        ),
+        table(
+            "Since",
+            ("when", "what", "who", "to", ""),
+            [(each.at, each.what, each.who.identity, each.to, each.detail) for each in since or ()],
         ),
     )
+    click.get_current_context().exit(FAILED if problems else 0)
 
 
-def manifest_of(archive: Archive, folder: str) -> Manifest:
-    """A sealed run's manifest. Raises UsageError."""
+def manifest_of(archive: Archive, folder: str) -> Manifest | None:
+    """A run's manifest; None where there is none, or none that can be read any more."""
     try:
-        return Manifest.model_validate_json(b"".join(archive.evidence.read(f"{folder}/manifest.json")))
-    except NotFound:
-        raise click.UsageError(f"{folder} is not sealed") from None
+        return Manifest.model_validate_json(b"".join(archive.evidence.read(f"{folder}/{MANIFEST}")))
+    except (NotFound, ValidationError):
+        return None
+
+
+def _items(manifest: Manifest | None) -> tuple[Item, ...]:
+    return manifest.items if manifest else ()
 
 
 @evidence.command()
@@ -116,25 +149,41 @@ def manifest_of(archive: Archive, folder: str) -> Manifest:
 @person
 @click.pass_obj
 def get(session: Session, run: str, into: Path) -> None:
-    """Download a RUN and check it. What was downloaded already, whole or in part, is not fetched again."""
+    """Download a RUN and check it. What was downloaded already, whole or in part, is not fetched again, if it is of
+    what lies there. Exit status: 0 all is as it was sealed, 1 something differs, or the run is not sealed.
+    """
     archive = session.archive()
     folder = archive.run(run)
     target = into / folder.rpartition("/")[2]
-    sizes = {each.path: each.size for each in manifest_of(archive, folder).items}
+    names = Stored(archive.evidence, folder).names()
+    items = {each.path: each for each in _items(manifest_of(archive, folder))}
     progress = _progress(session)
     with progress:
-        for name in safe(Stored(archive.evidence, folder).names()):
-            task = progress.add_task(name, total=sizes.get(name))
-            for count in fetched(archive, f"{folder}/{name}", target / name):
+        for name in safe(names):
+            item = items.get(name)
+            task = progress.add_task(name, total=item.size if item else None)
+            for count in fetched(archive, f"{folder}/{name}", target / name, item.sha256 if item else ""):
                 progress.update(task, advance=count)
+    if CHECKPOINT not in names:
+        noted(session, archive, folder, Access(_access.READ, "downloaded; not sealed"))
+        seen = {"folder": str(target), "sealed": False, "whole": False, "differences": []}
+        session.voice.tell(
+            seen, ours(f"{target}: {many(len(names), 'object')}; NOT SEALED: nothing proves what is in it", "red")
+        )
+        click.get_current_context().exit(FAILED)
     found = check(Folder(target), folder)
     outcome = "as it was sealed" if found.whole else many(len(found.findings), "difference")
     noted(session, archive, folder, Access(_access.READ, f"downloaded; {outcome}"))
     lines = [ours(str(each), "red") for each in found.findings]
     said = ours(f"{target}: {found.objects} objects, {found.size} bytes; {outcome}", "green" if found.whole else "red")
-    seen = {"folder": str(target), "whole": found.whole, "differences": [str(each) for each in found.findings]}
+    seen = {
+        "folder": str(target),
+        "sealed": True,
+        "whole": found.whole,
+        "differences": [str(each) for each in found.findings],
+    }
     session.voice.tell(seen, *lines, said)
-    click.get_current_context().exit(0 if found.whole else 1)
+    click.get_current_context().exit(0 if found.whole else FAILED)
 
 
 def safe(names: list[str]) -> list[str]:
@@ -145,24 +194,39 @@ def safe(names: list[str]) -> list[str]:
     return names
 
 
-def fetched(archive: Archive, name: str, path: Path) -> Iterator[int]:
-    """Bring an object into a file, from where an earlier try ended; gives the bytes of each step."""
+def fetched(archive: Archive, name: str, path: Path, sealed: str = "") -> Iterator[int]:
+    """Bring an object into a file; gives the bytes of each step. What stands there already, or an earlier try left,
+    counts only where it has the hash that the object was committed with and `sealed` with (empty: nobody knows).
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_file():
-        yield path.stat().st_size
+    standing = archive.evidence.head(name)
+    size, hashes = (standing.size, {standing.sha256, sealed} - {""}) if standing else (0, {sealed} - {""})
+    if path.is_file() and path.stat().st_size == size and {_hash(path)} == hashes:
+        yield size
         return
     begun = path.with_name(f"{path.name}.part")
     have = begun.stat().st_size if begun.is_file() else 0
-    standing = archive.evidence.head(name)
-    if standing is None or have > standing.size:
-        have = 0
-    yield have
-    with begun.open("ab" if have else "wb") as file:
-        if standing is None or have < standing.size:
-            for piece in archive.evidence.read(name, start=have):
-                file.write(piece)
-                yield len(piece)
+    if 0 < have <= size:
+        yield have
+        yield from _appended(archive, name, begun, have) if have < size else ()
+        if {_hash(begun)} == hashes:
+            begun.rename(path)
+            return
+        yield -size
+    yield from _appended(archive, name, begun, 0)
     begun.rename(path)
+
+
+def _appended(archive: Archive, name: str, path: Path, start: int) -> Iterator[int]:
+    with path.open("ab" if start else "wb") as file:
+        for piece in archive.evidence.read(name, start=start):
+            file.write(piece)
+            yield len(piece)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _progress(session: Session) -> Progress:
@@ -176,7 +240,7 @@ def _progress(session: Session) -> Progress:
 @click.argument("names", nargs=-1)
 @click.option("--to", "recipient", required=True, help="Who is to have it: kept with the run.")
 @click.option("--hours", type=click.FloatRange(min=0, max=_LONGEST, min_open=True), default=LENT_FOR, show_default=True)
-@_WHY
+@click.option("--why", help="Why; it is kept with the run.")
 @person
 @click.pass_obj
 def share(session: Session, run: str, names: tuple[str, ...], recipient: str, hours: float, why: str | None) -> None:
@@ -186,9 +250,11 @@ def share(session: Session, run: str, names: tuple[str, ...], recipient: str, ho
     there = Stored(archive.evidence, folder).names()
     if missing := sorted(set(names) - set(there)):
         raise click.UsageError(f"not in {folder}: {', '.join(missing)}")
-    until = archive.clock.now() + timedelta(hours=hours)
+    until = archive.custodian.until(timedelta(hours=hours))
     links = {name: archive.custodian.link(f"{folder}/{name}", until) for name in names or there}
     detail = f"{len(links)} links until {until:%Y-%m-%dT%H:%M:%SZ}: {', '.join(names) or 'everything'}"
+    if len(detail) > _access.DETAIL:
+        raise click.UsageError(f"{len(names)} names are more than one note of it holds: name fewer, in several shares")
     seen = told(session, archive, folder, Access(_access.SHARED, detail, to=recipient, purpose=why or ""))
     session.voice.aside(f"lent to {recipient} until {until:%Y-%m-%d %H:%M} UTC: {len(links)} links")
     if session.as_json:
@@ -196,43 +262,3 @@ def share(session: Session, run: str, names: tuple[str, ...], recipient: str, ho
         return
     for name, link in links.items():
         click.echo(f"{inert(name, dots=False)}\t{link}")
-
-
-def _held(session: Session, incident: str, why: str | None, *, on: bool) -> None:
-    archive = session.archive()
-    why = why or asked("Why", session=session, option="--why")
-    runs = archive.runs(incident)
-    if not runs:
-        raise click.UsageError(f"nothing of incident {incident} is archived")
-    count = 0
-    for run in runs:
-        what = _access.HELD if on else _access.LET_GO
-        seen = told(session, archive, run, Access(what, f"legal hold {'set' if on else 'let go'}", purpose=why))
-        session.voice.aside(f"{run}: noted as access {seen['access']}")
-    # its reports too, and what happened to its runs since: the chains beside them
-    for name in [each for each in archive.evidence.names(archive.inside) if f"/inc-{incident}/" in each]:
-        archive.custodian.hold(name, on=on)
-        count += 1
-    runs_ = many(len(runs), "run")
-    said = f"under legal hold {'now' if on else 'no longer'}: {many(count, 'object')} of {runs_} and the reports"
-    session.voice.tell({"incident": incident, "runs": list(runs), "objects": count, "held": on}, ours(said, "green"))
-
-
-@evidence.command()
-@click.argument("incident", type=INCIDENT)
-@_WHY
-@person
-@click.pass_obj
-def hold(session: Session, incident: str, why: str | None) -> None:
-    """Put everything of an INCIDENT under legal hold: it cannot go, whatever its retention says."""
-    _held(session, incident, why, on=True)
-
-
-@evidence.command("release-hold")
-@click.argument("incident", type=INCIDENT)
-@_WHY
-@person
-@click.pass_obj
-def release_hold(session: Session, incident: str, why: str | None) -> None:
-    """Let an INCIDENT's legal hold go."""
-    _held(session, incident, why, on=False)

@@ -65,7 +65,7 @@ def explain(session: Session, incident: str, policy: Path | None) -> None:
     parts: list[RenderableType] = [
         *summary(state, actions),
         *_decided(plan, actions),
-        *map(ours, todo(state.id, actions)),
+        *map(ours, todo(actions)),
     ]
     parts += [ours(""), ours(f"What {file.name} makes of the same snapshot, at the time when it was assessed:", "bold")]
     if state.verdict and str(would.verdict) != state.verdict:

@@ -49,7 +49,7 @@ def show(session: Session, incident: str) -> None:
         _actions(actions),
         table("Told", ("when", "what", "where", "how"), [_told(notice) for notice in notices]),
         table("Noted", ("when", "by", ""), [_noted(remark) for remark in remarks]),
-        *[ours(text) for text in todo(state.id, actions)],
+        *[ours(text) for text in todo(actions)],
     ]
     if absorbed:
         parts.insert(1, ours(f"Merged into it: {', '.join(absorbed)}"))
@@ -136,12 +136,12 @@ def summary(state: IncidentState, actions: Sequence[Action]) -> list[Text]:
     return lines
 
 
-def todo(incident: str, actions: Sequence[Action]) -> list[str]:
-    """The commands that decide what waits."""
+def todo(actions: Sequence[Action]) -> list[str]:
+    """The commands that decide what waits, which may be that of an incident that was merged into this one."""
     waiting = [action for action in actions if action.state is State.WAITING and not action.held]
     return [
-        f"To decide: bulkhead approve {incident} {label}    or: bulkhead refuse {incident} {label}"
-        for label in dict.fromkeys(action.label for action in waiting)
+        f"To decide: bulkhead approve {meant}    or: bulkhead refuse {meant}"
+        for meant in dict.fromkeys(f"{action.incident} {action.label}" for action in waiting)
     ]
 
 

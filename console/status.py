@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from console.desk import lasting
 from console.voice import Json, foreign, ours, table
 from console.words import (
     action_json,
@@ -41,14 +42,16 @@ _EVER = timedelta(days=36500)
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything that `bulkhead status` shows, as it was read at `at`. `names` are those of the devices held."""
+    """Everything that `bulkhead status` shows, as it was read at `at`. `held` are the responder that holds a device,
+    the slot and the action that took it.
+    """
 
     at: datetime
     hold: Held | None
     alarms: tuple[Alarm, ...]
     watermark: Watermark | None
     actions: tuple[Action, ...]
-    held: tuple[tuple[Slot, Action | None], ...]
+    held: tuple[tuple[str, Slot, Action | None], ...]
     letters: tuple[DeadLetter, ...]
     asked: tuple[OrderRecord, ...]
     budgets: tuple[tuple[str, Standing | None], ...]
@@ -77,11 +80,11 @@ def gather(desk: Desk) -> Status:
     mark = ledger.single(Watermark, "watermark")
     actions = [entry.value for entry in ledger.open_actions()]
     by_key = {action.key: action for action in actions}
-    held = []
-    for entry in ledger.slots().values():
-        owner = entry.value.owner
-        if entry.value.held:
-            held.append((entry.value, by_key.get(owner) or ledger.action(incident_of(owner), owner)))
+    held: list[tuple[str, Slot, Action | None]] = []
+    for what, how in lasting().items():
+        slots = [entry.value for entry in ledger.slots(what).values() if entry.value.held]
+        owners = [by_key.get(each.owner) or ledger.action(incident_of(each.owner), each.owner) for each in slots]
+        held += [(how, *each) for each in zip(slots, owners, strict=True)]
     now = desk.clock.now()
     return Status(
         at=now,
@@ -89,7 +92,7 @@ def gather(desk: Desk) -> Status:
         alarms=tuple(entry.value for entry in ledger.singles(Alarm, "alarm:") if entry.value.active),
         watermark=mark.value if mark else None,
         actions=tuple(sorted(actions, key=lambda action: (-action.severity, action.created, action.key))),
-        held=tuple(sorted(held, key=lambda each: each[0].since)),
+        held=tuple(sorted(held, key=lambda each: each[1].since)),
         letters=tuple(each.value for each in ledger.dead_letters() if not (each.value.dropped or each.value.replays)),
         asked=tuple(entry.value for entry in ledger.every(OrderRecord, ORDERED, due_by=now + _EVER)),
         budgets=tuple(_budgets(desk)),
@@ -120,7 +123,7 @@ def status_json(status: Status) -> Json:
         "open": [action_json(action) for action in status.open],
         "waiting": [action_json(action) for action in status.waiting],
         "failed": [action_json(action) for action in status.failed],
-        "held": [_held_json(slot, owner) for slot, owner in status.held],
+        "held": [_held_json(*each) for each in status.held],
         "dead_letters": [letter_json(letter) for letter in status.letters],
         "orders": [order_json(record) for record in status.asked],
         "budgets": {api: _budget_json(standing) for api, standing in status.budgets},
@@ -128,9 +131,9 @@ def status_json(status: Status) -> Json:
     }
 
 
-def _held_json(slot: Slot, owner: Action | None) -> Json:
-    name = owner.device_name if owner else ""
-    return {"device": slot.device, "device_name": name, "incidents": list(slot.holders), "since": iso(slot.since)}
+def _held_json(how: str, slot: Slot, owner: Action | None) -> Json:
+    name, incidents = owner.device_name if owner else "", list(slot.holders)
+    return {"device": slot.device, "device_name": name, "by": how, "incidents": incidents, "since": iso(slot.since)}
 
 
 def _budget_json(stands: Standing | None) -> Json | None:
@@ -145,7 +148,8 @@ def drawn(status: Status) -> list[RenderableType]:
     now, mark = status.at, status.watermark
     read = f"read {since(mark.read_at, now)} ago" if mark and mark.read_at else "never read (bulkhead doctor)"
     counts = f"{len(status.open)} open, {len(status.waiting)} waiting, {len(status.failed)} failed of late"
-    counts += f", {many(len(status.held), 'device')} held, {many(len(status.letters), 'dead letter')}"
+    devices = {slot.device for _, slot, _ in status.held}
+    counts += f", {many(len(devices), 'device')} held, {many(len(status.letters), 'dead letter')}"
     parts: list[RenderableType] = [Text(f"{now:%Y-%m-%d %H:%M:%S} UTC. Incidents were {read}. {counts}.")]
     if status.hold:
         who = f"HELD by {status.hold.by} for {since(status.hold.since, now)}: {status.hold.why}"
@@ -157,10 +161,10 @@ def drawn(status: Status) -> list[RenderableType]:
     parts.append(_actions("Open", status.open, now))
     parts.append(_actions("Failed of late", status.failed, now))
     held = [
-        (slot.device, device_of(owner) if owner else "", ", ".join(slot.holders), since(slot.since, now))
-        for slot, owner in status.held
+        (slot.device, device_of(owner) if owner else "", how, ", ".join(slot.holders), since(slot.since, now))
+        for how, slot, owner in status.held
     ]
-    parts.append(table("Devices held", ("device", "name", "incidents", "for"), held))
+    parts.append(table("Devices held", ("device", "name", "by", "incidents", "for"), held))
     letters = [(each.key, since(each.since, now), foreign(each.text, 80)) for each in status.letters]
     parts.append(table("Dead letters", ("key", "for", "text"), letters))
     asked = [

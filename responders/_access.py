@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from responders._custody import Chain
 from responders._sealing import CHECKPOINT, announce
-from shared.errors import NotFound
-from shared.models.archive.custody import Clocks, Said, Why, stamp
+from shared.errors import NotFound, Rejected
+from shared.models.archive.custody import Clocks, Said, Why, event_name, stamp
 from shared.models.archive.names import access_folder
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 VERIFIED, SHARED, READ, HELD, LET_GO = "verified", "shared", "read", "held", "let go"
 METADATA = {"kind": "access"}
+DETAIL = 1000
+"""Characters of what was done, in one event."""
 
 
 @dataclass
@@ -66,7 +68,7 @@ def record(evidence: Evidence, folder: str, access: Access, who: Who, now: datet
         why=Why(purpose=access.purpose[:500]),
         clocks=Clocks(storage=stamp(now)),
         to=access.to[:500],
-        detail=access.detail[:1000],
+        detail=access.detail[:DETAIL],
     )
     event = chain.add(said)
     announce(access_folder(folder), event.hash, event.seq, "")
@@ -75,7 +77,13 @@ def record(evidence: Evidence, folder: str, access: Access, who: Who, now: datet
 
 def accesses(evidence: Evidence, folder: str) -> tuple[Event, ...]:
     """What the chain of accesses tells. Raises Rejected where it is broken."""
-    return Chain(evidence, access_folder(folder), METADATA).events
+    chain = Chain(evidence, access_folder(folder), METADATA)
+    if chain.sealed:
+        place = f"{access_folder(folder)}/{event_name(chain.sealed.seq)}"
+        raise Rejected(
+            f"{place} ends what nothing of ours ends: somebody else put it there", status=409, code="Differs"
+        )
+    return chain.events
 
 
 def runs(names: Iterable[str]) -> dict[str, bool]:

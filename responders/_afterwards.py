@@ -1,7 +1,9 @@
-"""What nobody waits for long: a hunt reads what Defender has recorded, however long its quota makes that take. Pure.
+"""What the end of an incident does not wait for long, or at all: hunts, and devices that are away. Pure.
 
-The last message about an incident waits for a hunt a little while, so that it usually knows how that ended. It is not
-told again for a hunt that ends later: the report shows what that found.
+A hunt reads what Defender has recorded, however long its quota makes that take. The last message about an incident
+waits for it a little while, so that it usually knows how that ended. It is not told again for a hunt that ends later:
+the report shows what that found. A device may be away for days, while people wait to hear of all others; how it ends
+there is told when it does.
 """
 
 from __future__ import annotations
@@ -33,14 +35,27 @@ def comes_after(action: Action) -> bool:
     return action.responder in AFTERWARDS
 
 
+def unsure(action: Action) -> bool:
+    """Whether a person should hear that nobody knows whether it was taken."""
+    return action.state is State.UNKNOWN and action.doubts > 1
+
+
+def out_of_reach(actions: Iterable[Action]) -> list[Action]:
+    """Those of them that need a device which does not answer now."""
+    waiting = [each for each in actions if not (each.state.settled or comes_after(each))]
+    away = {each.target for each in waiting if each.away}
+    return [each for each in waiting if each.target in away and each.state is not State.FETCHING]
+
+
 def going_on(actions: Iterable[Action]) -> list[Action]:
     """Those of them that are under way."""
     return [each for each in actions if comes_after(each) and not each.state.settled]
 
 
 def all_over(actions: Sequence[Action], now: datetime) -> bool:
-    """Whether the end can be told: everything is settled, but for what was waited for long enough."""
-    awaited = [each for each in actions if not comes_after(each)]
+    """Whether the end can be told: everything is settled, but for what is away or was waited for long enough."""
+    away = {each.key for each in out_of_reach(actions)}
+    awaited = [each for each in actions if not comes_after(each) and each.key not in away]
     if not all(each.state.settled for each in awaited):
         return False
     late = going_on(actions)
@@ -49,8 +64,14 @@ def all_over(actions: Sequence[Action], now: datetime) -> bool:
 
 
 def stands(action: Action) -> str:
-    """An action's state as far as a change of it is news: of what comes afterwards only that a person is asked."""
-    return "asked" if comes_after(action) and action.state not in {State.WAITING, State.OBSERVED} else str(action.state)
+    """An action's state as far as a change of it is news: of what comes afterwards only that a person is asked, of what
+    is under way only a doubt.
+    """
+    if comes_after(action) and action.state not in {State.WAITING, State.OBSERVED}:
+        return "asked"
+    if action.state.settled:
+        return str(action.state)
+    return "unsure" if unsure(action) else "open"
 
 
 def state_told(action: Action, words: Words) -> str:

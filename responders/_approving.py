@@ -76,12 +76,13 @@ def _answered(job: Job, order: Approve | Refuse, verb: str, becomes: Callable[[A
 
 
 def _meant(job: Job, order: Approve | Refuse) -> list[Action] | str:
-    """The actions that an order is about, or why there are none."""
+    """The actions that an order is about, or why there are none: of its incident, and of those merged into that."""
     if order.action:
         action = job.ports.ledger.action_by_id(order.action)
         return [action] if action else "no action of ours has this id"
-    waiting = [entry.value for entry in job.ports.ledger.open_actions(order.incident or "")]
-    waiting = [action for action in waiting if action.state is State.WAITING]
+    ledger, incident = job.ports.ledger, order.incident or ""
+    every = [entry.value for each in (incident, *ledger.absorbed(incident)) for entry in ledger.open_actions(each)]
+    waiting = [action for action in every if action.state is State.WAITING]
     found = [action for action in waiting if order.responder in {None, action.responder}]
     found = [action for action in found if order.device is None or called(action, order.device)]
     if order.device and len({action.target for action in found}) > 1:

@@ -8,6 +8,7 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from responders._afterwards import comes_after
+from responders._alarms import over, trouble
 from responders._containment import settle
 from responders._desk import FETCHES, Desk
 from responders._dispatch import importance
@@ -37,8 +38,15 @@ WITHOUT_A_WORD = 2 * FETCHES
 AT_ONCE = 8
 """How many of the most important rows are worked through before it is read anew which those are."""
 
+SECOND = 2
+UNSEALED_FOR = timedelta(days=7)
+"""How long it is tried to seal what was gathered."""
+
+SEAL_AGAIN = timedelta(minutes=10)
 RETRY = timedelta(seconds=20)
 DOUBLINGS = 5
+_OTHERS = frozenset({"Differs", "Sealed"})
+_UNSEALED = "what was gathered is whole and cannot be sealed now"
 _PACKAGE = "collectinvestigationpackage"
 
 log = logging.getLogger(__name__)
@@ -86,40 +94,73 @@ class Archive:
     def _one(self, entry: Entry[Action], stop: datetime) -> None:
         action = entry.value
         desk = Desk(self._ports, action, stop)
+        gathered, sealing = None, False
         try:
-            gathered = self._ports.responders[action.responder].gather(action, desk)
-            to = after(action, gathered, self._ports.clock.now())
+            to = self._as_sealed(action, desk)
+            if to is None:
+                gathered = self._ports.responders[action.responder].gather(action, desk)
+                to = after(action, gathered, self._ports.clock.now())
             if to.state.final:
                 desk.at = Service.STORAGE
+                sealing = True
                 desk.run.close(str(to.state), missing=to.detail if isinstance(gathered, NotObtainable) else "")
         except (Transient, Rejected, Forbidden) as error:
-            self._refused(entry, error, desk)
+            self._refused(entry, error, desk, sealing=sealing)
         else:
             self._write(entry, to)
+            if sealing and action.detail.startswith(_UNSEALED):
+                over(self._ports, "seal")
             if isinstance(gathered, Finished) and action.responder in lacked(self._ports):
                 had(self._ports, action.responder)
 
-    def _refused(self, entry: Entry[Action], error: BulkheadError, desk: Desk) -> None:
+    def _unsealed(self, entry: Entry[Action], said: str) -> None:
+        """All that there is was gathered; the key, or storage, cannot be had: it is sealed later, and people hear."""
+        said = f"{_UNSEALED}: {said}"
+        trouble(self._ports, "seal", f"{said}; where CUSTODY_KEY is set, see that the app may use the key")
+        self._again(entry, SEAL_AGAIN, said, counted=False)
+
+    def _as_sealed(self, action: Action, desk: Desk) -> Action | None:
+        """The action as an earlier call ended it, which sealed the run and came not to write it down: nothing may be
+        added to that. None where the run is open, or all was had: then what is gathered is found there.
+        """
+        if action.fetches < SECOND or not (sealed := desk.run.sealed()):
+            return None
+        ended, missing, artefacts = sealed
+        if ended not in {State.FAILED, State.UNAVAILABLE}:
+            return None
+        todo = f"see what is missing and why; then: bulkhead retry {action.id}"
+        return action.to(State(ended), self._ports.clock.now(), detail=missing[:300], todo=todo, artefacts=artefacts)
+
+    def _refused(self, entry: Entry[Action], error: BulkheadError, desk: Desk, *, sealing: bool) -> None:
         """What cannot be had now is tried again, from its link on; what cannot be had is left to a person."""
         action = entry.value
         service = Service.DOWNLOADS if isinstance(error, Incomplete) else desk.at
         responder = self._ports.responders[action.responder]
         asked = Asked.PACKAGE if _PACKAGE in responder.kinds else Asked.CALL
         row = refusal_of(error, service, asked, permissions=responder.permissions)
-        if isinstance(error, Throttled):
+        often = bool(desk.run.broken) and action.fetches >= FETCHES  # each time it broke off, a link was asked for
+        if isinstance(error, Throttled) and not often:
             wait = timedelta(seconds=error.retry_after or RETRY.total_seconds())
-            self._again(entry, wait, told(row, error), counted=False)
+            self._again(entry, wait, told(row, error), counted=bool(desk.run.broken))
         elif error.cause is Cause.TIME and desk.moved:
             self._again(entry, timedelta(0), told(row, error), counted=False)
+        elif (stops(row) or action.fetches >= FETCHES) and sealing and self._may_be_sealed(action, error):
+            self._unsealed(entry, told(row, error))
         elif stops(row) or action.fetches >= FETCHES:
             if remembers(row):
                 remember(self._ports, action.responder, row)
             ended = State.UNAVAILABLE if row.fate is Fate.UNAVAILABLE else State.FAILED
             detail, todo = self._given_up(action, row, error)
+            detail = f"not archived: the download broke off again and again: {desk.run.broken}" if often else detail
             detail += self._closed(desk, str(ended), detail)
             self._write(entry, action.to(ended, self._ports.clock.now(), detail=detail, todo=todo))
         else:
             self._again(entry, RETRY * 2 ** min(action.fetches - 1, DOUBLINGS), told(row, error), counted=True)
+
+    def _may_be_sealed(self, action: Action, error: BulkheadError) -> bool:
+        """Whether a run may be sealed later: nobody else's stands there, and it was not tried for too long."""
+        young = self._ports.clock.now() - (action.accepted_at or action.created) < UNSEALED_FOR
+        return young and not (isinstance(error, Rejected) and error.code in _OTHERS)
 
     def _closed(self, desk: Desk, ended: str, detail: str) -> str:
         """Seal what was gathered, with what was not and why; gives what people have to know where that fails too."""

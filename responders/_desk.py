@@ -209,7 +209,7 @@ class Desk:
         place, length = self.run.place(name), download.length or 0
         if length > self._piece:
             self._transfer.attempt(place)
-        chunks = unbroken(download, opening, lambda at, why: self.run.note(f"{place}#{at}", f"went on after: {why}"))
+        chunks = unbroken(download, opening, lambda at, why: self.run.went_on(f"{place}#{at}", why))
         paces = paced(chunks, length, self._piece, self._ports.clock.now, self.run.left)
         return self.run.write(name, judged(check, self.run.timed(paces)), kind)
 

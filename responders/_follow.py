@@ -166,8 +166,6 @@ class Follow:
             self._take_back(entry, now)
         elif to.state is entry.value.state:
             self._look_later(entry, to)
-            if to.away and not entry.value.away:
-                tell_away(self._ports, to)
         else:
             self._write(entry, to)
 
@@ -203,7 +201,7 @@ class Follow:
         elif owner.state in {State.SUCCEEDED, State.ELSEWHERE}:
             to = action.to(owner.state, now, detail=f"through incident {owner.incident}")
         else:
-            self._look_later(entry, action.model_copy(update={"due": now + JOINED_LOOK}))
+            self._look_later(entry, action.model_copy(update={"due": now + JOINED_LOOK, "away": owner.away}))
             return
         self._write(entry, to)
 
@@ -212,6 +210,8 @@ class Follow:
             self._ports.ledger.move(entry, to)
         except Conflict:
             log.info("action %s was moved by another worker", to.id)
+        if to.away and not entry.value.away:
+            tell_away(self._ports, to)
 
     def _write(self, entry: Entry[Action], to: Action) -> None:
         planned = fall_back(self._ports, entry, to)

@@ -50,7 +50,9 @@ class Told:
 
 
 class Keeping:
-    """One action's run in the evidence store. `marks` are what is to be said of the next item that is kept."""
+    """One action's run in the evidence store. `marks` are what is to be said of the next item that is kept; `broken` is
+    why a download broke off in this call.
+    """
 
     def __init__(self, ports: Ports, action: Action, stop: datetime) -> None:
         """For one action, until `stop`."""
@@ -58,6 +60,7 @@ class Keeping:
         self._action = action
         self._stop = stop
         self._who = who(ports.settings.AZURE_CLIENT_ID, FUNCTION, ports.settings.DEPLOYMENT)
+        self.broken = ""
         self.folder = run_folder(action)
         self.chain = Chain(ports.evidence, f"{self.folder}/custody", metadata_of(action, "custody"))
 
@@ -138,6 +141,11 @@ class Keeping:
         """Tell, once, what a reader of the custody should know."""
         self.say(NOTED, subject, detail=detail)
 
+    def went_on(self, subject: str, why: str) -> None:
+        """Tell that a download broke off, and goes on from there."""
+        self.broken = why
+        self.note(subject, f"went on after: {why}")
+
     def device_time(self, device: str, defender: datetime | None) -> None:
         """Tell, once, what the device's own clock showed before Defender's showed that. It is in the device's words."""
         if not _TIME.fullmatch(device):
@@ -178,6 +186,14 @@ class Keeping:
         )
         seal = Seal(self._ports.evidence, self._ports.signer, self.folder, metadata_of(self._action, "seal"))
         seal.close(self.chain, said)
+
+    def sealed(self) -> tuple[str, str, tuple[Artefact, ...]] | None:
+        """How the run was ended, what was missing, and what is kept; None where it is open."""
+        if not self.chain.sealed:
+            return None
+        missing = self.chain.find(MISSING, self._action.responder)
+        kept = tuple(_artefact(f"{self.folder}/{each.item.path}", each.item) for each in self.chain.events if each.item)
+        return self.chain.sealed.detail, missing.detail if missing else "", kept
 
     def _take_in(self) -> None:
         """Tell of what a call committed and did not come to tell of: it is ours, and a part of the run. Raises what

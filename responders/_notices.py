@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from responders._afterwards import all_over, called, comes_after, going_on, stands, state_told
+from responders._afterwards import all_over, called, comes_after, going_on, out_of_reach, stands, state_told, unsure
 from responders._given_back import standing, undoing
 from responders._languages import ENGLISH, EVERY, Words
 from shared.models.action import State
@@ -57,7 +57,8 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Message:
     """What is told, before any channel gives it its form. `severity` is a rank; `links` are label and
-    address; `observed` says that nothing was touched; `key` is the same in all messages about an incident.
+    address; `observed` says that nothing was touched, `away` that the end is told but for devices that do not answer;
+    `key` is the same in all messages about an incident.
     """
 
     kind: str
@@ -68,6 +69,7 @@ class Message:
     lines: tuple[Line, ...]
     links: tuple[tuple[str, str], ...] = ()
     repeat: bool = False
+    away: bool = False
     key: str = ""
     words: Words = ENGLISH
 
@@ -84,12 +86,9 @@ def digest_of(actions: Sequence[Action]) -> str:
 
 
 def _basis(action: Action) -> str:
-    """While observing, a round is planned anew for every piece of news, and each is worth telling. So is what waits
-    although somebody approved it.
-    """
-    if action.state is State.WAITING and action.approved_at:
-        return f"@{action.approved_at}"
-    return f"@{action.severity}/{action.device_alert}" if action.state is State.OBSERVED else ""
+    """Worth telling again: while observing, a round that any news plans anew; what waits although it was approved."""
+    again = f"@{action.approved_at}" if action.state is State.WAITING and action.approved_at else ""
+    return f"@{action.severity}/{action.device_alert}" if action.state is State.OBSERVED else again
 
 
 def due_kind(  # noqa: PLR0911 - one reason after the other
@@ -115,9 +114,10 @@ def due_kind(  # noqa: PLR0911 - one reason after the other
         return FINAL, chapter
     if STARTED not in here and not all(action.state.settled or comes_after(action) for action in actions):
         return STARTED, chapter
-    if UNSURE not in here and any(_unsure(action) or (action.away and contains(action)) for action in actions):
-        return UNSURE, chapter
     since = max((notice.since for notice in told), default=None)
+    away = [each for each in out_of_reach(actions) if each.away and contains(each) and each.since > (since or _NEVER)]
+    if UNSURE not in here and (away or any(map(unsure, actions))):
+        return UNSURE, chapter
     if CONTAINED not in here and _contained([each for each in actions if contains(each)], since, now):
         return CONTAINED, chapter
     return "", chapter
@@ -139,10 +139,6 @@ def newest_waiting(actions: Sequence[Action]) -> datetime | None:
 
 def _waits(action: Action) -> bool:
     return action.state is State.WAITING and not action.held
-
-
-def _unsure(action: Action) -> bool:
-    return action.state is State.UNKNOWN and action.doubts > 1
 
 
 def _contained(actions: Sequence[Action], since: datetime | None, now: datetime) -> bool:
@@ -193,25 +189,26 @@ def compose(
         verdict = "verdict.harmless" if state.verdict == Verdict.HARMLESS else "verdict.harmful"
         lines.append(Line(words("line.verdict"), words(verdict)))
         lines += [Line(words("line.why"), reason) for reason in state.reasons[:6]]
-    # where not all have room, those that need a person have it
-    for action in sorted(actions, key=lambda each: (len(actions) > _TOLD and not each.todo, comes_after(each)))[:_TOLD]:
+    for action in sorted(actions, key=_late if len(actions) > _TOLD else comes_after)[:_TOLD]:
         lines.append(Line(_what(action, words), _how(action, words)))
         if telling.full and kind != CONTAINED:
             whose = f"{action.device_name}: " if action.device else ""
             lines.append(Line(words("line.concerned"), f"{whose}{action.reason}"))
-        if action.todo and (kind == FINAL or paging):
+        if action.todo and action.state.settled:
             lines.append(Line(words("line.todo"), action.todo))
     if len(actions) > _TOLD:
         lines.append(Line(words("line.and"), words("line.more", count=len(actions) - _TOLD)))
     if kind != CONTAINED:
         lines += [Line(words("line.not_actionable"), text) for text in state.not_actionable[:5]]
     contained = [action for action in actions if contains(action)]
+    away = kind == FINAL and bool(out_of_reach(actions))
     if kind in {CONTAINED, FINAL}:
         lines += _times(state, contained, words)
     lines += _undo(standing(contained, actions), words)
     if kind == FINAL:
         lines += _evidence(actions, words)
         lines += [Line(words("line.report"), words("line.hunting"))] if going_on(actions) else []
+        lines += [Line(words("line.mind"), words("line.away"))] if away else []
     return Message(
         kind=kind,
         incident=state.id,
@@ -221,9 +218,15 @@ def compose(
         lines=tuple(lines),
         links=tuple(_links(state, telling)),
         repeat=repeat,
+        away=away,
         key=f"{telling.deployment}/{state.id}" if telling.deployment else state.id,
         words=words,
     )
+
+
+def _late(action: Action) -> tuple[bool, bool, bool]:
+    """Where not all have room, those that need a person have it, then what is not over."""
+    return not action.todo, comes_after(action), action.state.settled
 
 
 def _links(state: IncidentState, telling: Telling) -> Iterator[tuple[str, str]]:

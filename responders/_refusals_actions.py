@@ -55,8 +55,8 @@ ROWS: tuple[Refusal, ...] = (
         "busy",
         _DEFENDER,
         when=(
-            "400 `ActiveRequestAlreadyExists`, 409, or 400 without a code of its own that says 'already in progress';"
-            " the listing shows what runs"
+            "400 `ActiveRequestAlreadyExists`, 409, or 400 `BadRequest`, `InvalidInput` or without a code that says"
+            " 'already in progress'; the listing shows what runs"
         ),
         means="something else is running on the device",
         fate=Fate.OTHERWISE,
@@ -139,7 +139,10 @@ ROWS: tuple[Refusal, ...] = (
         when="a machine action ends as `Cancelled`",
         means="cancelled",
         fate=Fate.GIVE_UP,
-        again="never: a person decided",
+        again=(
+            "never where a person decided; what we cancelled ourselves is asked for anew (it waited for a device that"
+            " was away, or behind what came to nothing), or counts as done by somebody else (it waited behind the same)"
+        ),
         records="the action is *failed*, with who cancelled it and the comment",
         shown=_SUMMARY,
         todo="nothing, unless it should be done after all; then do it in the Defender portal",

@@ -42,7 +42,7 @@ def heading(message: Message) -> str:
     words = message.words
     if message.kind == ALARM:
         return words("heading.alarm")
-    kind = "waiting" if message.kind.startswith(WAITING) else message.kind
+    kind = "waiting" if message.kind.startswith(WAITING) else f"{message.kind}_but" if message.away else message.kind
     return words(
         "heading",
         said=words("heading.observed" if message.observed else f"heading.{kind}"),

@@ -49,7 +49,8 @@ class Seal:
         """Close the run, with `said` as its last event; gives the event that is. From then on everything else follows
         from the chain. Raises Transient and Rejected.
         """
-        sealed, key = chain.add(said), self.signer.key
+        key = self.signer.key  # before anything is written: without it the run stays open
+        sealed = chain.add(said)
         text = manifest_json(manifest_of(chain.events))
         files = {"manifest.json": text, **self._files(chain.events, key)}
         for name, data in files.items():

@@ -63,8 +63,6 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
       immutabilityPolicy: {
         immutabilityPeriodSinceCreationInDays: options.immutabilityDays
         state: options.immutabilityState
-        // The custody log is an append blob: it may grow, and nothing in it may change.
-        allowProtectedAppendWrites: true
       }
     }
   }

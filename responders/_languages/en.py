@@ -318,6 +318,7 @@ TEXTS = {
     "heading.started": "Response started",
     "heading.contained": "Contained",
     "heading.final": "Response ended",
+    "heading.final_but": "Response ended, but for devices that do not answer",
     "heading.unsure": "Not sure yet",
     "heading.waiting": "A person has to decide",
     "heading.observed": "Observed (nothing was touched)",
@@ -348,6 +349,7 @@ TEXTS = {
     "line.time": "Time to contain",
     "line.seconds": "{seconds} s since the tenant showed the incident",
     "line.mind": "Mind",
+    "line.away": "what needs a device that does not answer still goes on; you are told when it ends",
     "line.key": "All messages about it say {key}",
     "trap.proxy": "a device behind a proxy or a full-tunnel VPN may not hear of its release",
     "trap.forced": "a device behind a proxy or a full-tunnel VPN may not hear of its release; then Defender's"

@@ -343,6 +343,7 @@ TEXTS = {
     "heading.started": "対応を開始しました",
     "heading.contained": "封じ込めました",
     "heading.final": "対応が終了しました",
+    "heading.final_but": "応答のないデバイスを除き、対応が終了しました",
     "heading.unsure": "確認中です",
     "heading.waiting": "担当者の判断が必要です",
     "heading.observed": "観測のみ (デバイスには何もしていません)",
@@ -373,6 +374,7 @@ TEXTS = {
     "line.time": "封じ込めまでの時間",
     "line.seconds": "テナントがインシデントを示してから {seconds} 秒",
     "line.mind": "ご注意",
+    "line.away": "応答のないデバイスへの操作は続いています。終わりしだいお知らせします",
     "line.key": "このインシデントの通知には共通して {key} と記載します",
     "trap.proxy": "プロキシやフルトンネル VPN の背後にあるデバイスには、隔離の解除が届かないことがあります",
     "trap.forced": "プロキシやフルトンネル VPN の背後にあるデバイスには、隔離の解除が届かないことがあります。"

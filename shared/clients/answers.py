@@ -2,7 +2,7 @@
 
 Values in, values out; the calls themselves are made elsewhere (`web.py`, `downloads.py`, `webhooks.py`). Codes decide
 and never prose, but for two things that services say nowhere else: that a 429 is about computing instead of calls, and
-that a 400 without a code of its own means that the action is already in progress.
+that a 400 whose code says nothing means that the action is already in progress.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _DEEPEST = 64
 _SECONDS = re.compile(r"\d{1,9}(\.\d*)?")
 _COMPUTING = re.compile(r"processing resources|\bcpu\b", re.IGNORECASE)
 _IN_PROGRESS = re.compile(r"already in progress", re.IGNORECASE)
-_VAGUE = frozenset({"", "badrequest"})
+_VAGUE = frozenset({"", "badrequest", "invalidinput"})
 _ACTIVE = "activerequestalreadyexists"
 _NOTHING = frozenset({"notfound", "resourcenotfound"})
 
@@ -94,7 +94,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, reason: str = 
 
 def _is_busy(status: int, code: str, message: str) -> bool:
     """Whether something already runs on the device. Documented as a text only, seen as a code; a 409 means the same."""
-    if code.lower() == _ACTIVE or (status == _CONFLICT and not code):
+    if code.lower() == _ACTIVE or status == _CONFLICT:
         return True
     return status == _BAD_REQUEST and code.lower() in _VAGUE and bool(_IN_PROGRESS.search(message))
 

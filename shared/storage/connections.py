@@ -157,7 +157,7 @@ class Connection:
         """Give the custodian of a container."""
         from shared.storage.custodian import BlobCustodian  # noqa: PLC0415 - see the module
 
-        return BlobCustodian(self.blobs, container)
+        return BlobCustodian(self.blobs, container, self.clock)
 
     def protections(self, container: str) -> BlobProtections:
         """Give what protects the objects of a container."""

@@ -6,7 +6,7 @@ Where an account is reached by its key, as on one machine, it is signed with tha
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from azure.storage.blob import BlobSasPermissions, generate_blob_sas
@@ -17,28 +17,37 @@ from shared.storage.failures import translated
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, UserDelegationKey
 
+    from shared.storage.interface import Clock
+
 LONGEST = timedelta(days=7)
 """For how long a key by user delegation can be had."""
 
 _EARLIER = timedelta(minutes=5)
+"""So long before now a key begins, for front ends whose clocks are behind."""
 
 
 class BlobCustodian:
     """`Custodian` of the container of this name."""
 
-    def __init__(self, service: BlobServiceClient, container: str) -> None:
-        """Use `service`, as whoever is signed in."""
+    def __init__(self, service: BlobServiceClient, container: str, clock: Clock) -> None:
+        """Use `service`, as whoever is signed in, and the storage's `clock`: it is the storage that counts the days."""
         self._service = service
         self._container = container
+        self._clock = clock
         self._keys: dict[datetime, UserDelegationKey] = {}
 
-    def hold(self, name: str, *, on: bool) -> None:
+    def hold(self, name: str, *, on: bool, version: str = "") -> None:
         limits.check_object(name)
         with translated(f"{'holding' if on else 'letting go'} {self._container}/{name}"):
-            self._service.get_blob_client(self._container, name).set_legal_hold(on)
+            self._service.get_blob_client(self._container, name).set_legal_hold(on, version_id=version or None)
+
+    def until(self, lent: timedelta) -> datetime:
+        now = self._clock.now()
+        return min(now + lent, now - _EARLIER + LONGEST)
 
     def link(self, name: str, until: datetime) -> str:
         limits.check_object(name)
+        until = min(until, self._clock.now() - _EARLIER + LONGEST)
         blob = self._service.get_blob_client(self._container, name)
         signed: dict[str, Any] = {
             "account_name": str(blob.account_name),
@@ -55,5 +64,5 @@ class BlobCustodian:
 
     def _key(self, until: datetime) -> UserDelegationKey:
         if until not in self._keys:
-            self._keys[until] = self._service.get_user_delegation_key(datetime.now(UTC) - _EARLIER, until)
+            self._keys[until] = self._service.get_user_delegation_key(self._clock.now() - _EARLIER, until)
         return self._keys[until]

@@ -14,7 +14,7 @@ from shared.errors import BulkheadError, Cause, Incomplete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
 MAX_BATCH = 100
 """Changes in one commit at the most (Azure Tables: one transaction, one partition)."""
@@ -249,11 +249,18 @@ class Evidence(Protocol):
 class Custodian(Protocol):
     """What people may do with the archive that the app may not. Nothing here deletes either."""
 
-    def hold(self, name: str, *, on: bool) -> None:
-        """Set a legal hold on an object, or let it go. Raises NotFound, Denied."""
+    def hold(self, name: str, *, on: bool, version: str = "") -> None:
+        """Set a legal hold on an object, or let it go: on the version of this id, or on the one that readers get.
+        Raises NotFound, Denied.
+        """
+
+    def until(self, lent: timedelta) -> datetime:
+        """When a link ends that is to work for so long from now on: no later than the storage lets one work."""
 
     def link(self, name: str, until: datetime) -> str:
-        """A link by which anybody who has it may read an object until then, and do nothing else. Raises Denied."""
+        """A link by which anybody who has it may read an object until then, or for as long as the storage lets a link
+        work if that is sooner, and do nothing else. Raises Denied.
+        """
 
 
 class Staging(Evidence, Protocol):

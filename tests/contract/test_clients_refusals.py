@@ -50,7 +50,8 @@ FINAL: list[tuple[int, str, type[BulkheadError]]] = [
     (404, "NotFound", NotFound),
     (404, "ResourceNotFound", NotFound),
     (409, "", Busy),
-    (409, "Conflict", Rejected),
+    (409, "Conflict", Busy),
+    (409, "ConflictingRequest", Busy),
     (429, "TooManyRequests", Throttled),
 ]
 PASSING = [(408, ""), (425, ""), (500, "InternalServerError"), (502, ""), (503, "ServiceUnavailable"), (504, "")]

@@ -330,7 +330,11 @@ CASES = [
     Case(DEFENDER, "busy-unseen", busy_unseen),
     *(
         Case(DEFENDER, "busy-unseen", answered(400, code, isolate, PROGRESS), named=f"prose {code}")
-        for code in ("", "BadRequest")
+        for code in ("", "BadRequest", "InvalidInput")
+    ),
+    *(
+        Case(DEFENDER, "busy-unseen", answered(409, code, isolate, PROGRESS), named=f"409 {code}")
+        for code in ("", "Conflict")
     ),
     *(
         Case(DEFENDER, "outcome-unknown", after(kind, isolate, "/isolate$"), named=kind)

@@ -17,11 +17,12 @@ import pytest
 
 from shared.errors import Denied, NotFound
 from shared.storage.connections import Connection, Location
-from shared.storage.custodian import LONGEST
+from shared.storage.custodian import LONGEST, BlobCustodian
 from shared.storage.interface import Version
 from tests.contract.conftest import CONTAINER
 from tests.contract.sdk_stubs import Credential, ToStub
 from tests.contract.test_clients_stand import Stub
+from tests.fakes.storage import FakeClock
 
 ACCOUNT = "https://acc.blob.core.windows.net"
 SEEN = datetime(2026, 11, 29, 6, tzinfo=UTC)
@@ -47,7 +48,8 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
         for name, value in {"Content-Length": str(len(body)), "Content-Type": "application/xml", **headers}.items():
             request.send_header(name.replace("_", "-"), value)
         request.end_headers()
-        request.wfile.write(body)
+        if request.command != "HEAD":
+            request.wfile.write(body)
 
     return to
 
@@ -95,8 +97,15 @@ def test_a_legal_hold_is_set_on_one_object_and_let_go(account: Account, on: bool
     connection.custodian("evidence").hold("run/a", on=on)
     (sent,) = wire.sent
     assert (sent.method, urlsplit(sent.url).path) == ("PUT", "/evidence/run/a")
-    assert parse_qs(urlsplit(sent.url).query)["comp"] == ["legalhold"]
+    assert parse_qs(urlsplit(sent.url).query) == {"comp": ["legalhold"]}
     assert sent.headers["x-ms-legal-hold"].lower() == str(on).lower()
+
+
+def test_a_legal_hold_is_set_on_an_older_version(account: Account) -> None:
+    connection, wire = account(answer(200, x_ms_legal_hold="true"))
+    connection.custodian("evidence").hold("run/a", on=True, version="2026-11-29T06:00:00.0000001Z")
+    (sent,) = wire.sent
+    assert parse_qs(urlsplit(sent.url).query)["versionid"] == ["2026-11-29T06:00:00.0000001Z"]
 
 
 @pytest.mark.parametrize(
@@ -113,11 +122,11 @@ def test_a_hold_that_is_refused_says_why(account: Account, status: int, code: st
 def test_a_link_by_user_delegation_reads_one_object_until_then_and_is_signed_with_one_key(account: Account) -> None:
     connection, wire = account(answer(200, KEY))
     until = datetime(2026, 11, 29, 14, tzinfo=UTC)
-    custodian = connection.custodian("evidence")
+    custodian = BlobCustodian(connection.blobs, "evidence", FakeClock(until - timedelta(hours=8)))
     links = [custodian.link(f"run/{name}", until) for name in "ab"]
     (sent,) = wire.sent
     assert parse_qs(urlsplit(sent.url).query) == {"restype": ["service"], "comp": ["userdelegationkey"]}
-    assert "<Expiry>2026-11-29T14:00:00Z</Expiry>" in str(sent.body)
+    assert "<Start>2026-11-29T05:55:00Z</Start><Expiry>2026-11-29T14:00:00Z</Expiry>" in str(sent.body)
     for link, name in zip(links, "ab", strict=True):
         assert link.startswith(f"{ACCOUNT}/evidence/run/{name}?")
         said = {key: value for key, (value,) in parse_qs(urlsplit(link).query).items()}
@@ -133,8 +142,33 @@ def test_who_may_make_no_links_is_told_so(account: Account) -> None:
         connection.custodian("evidence").link("run/a", datetime(2026, 11, 29, 14, tzinfo=UTC))
 
 
-def test_a_link_is_never_longer_than_azure_lets_it_be() -> None:
-    assert timedelta(days=7) >= LONGEST
+@pytest.mark.parametrize("asked_for", [timedelta(hours=168), timedelta(days=30)], ids=["a week", "a month"])
+def test_a_link_is_never_longer_than_azure_lets_it_be(account: Account, asked_for: timedelta) -> None:
+    """A key lives for seven days at the most, by the storage's clock, whatever this machine's says."""
+    connection, wire = account(answer(200, KEY))
+    now = datetime(2031, 5, 1, 12, 0, 0, 600000, tzinfo=UTC)
+    custodian = BlobCustodian(connection.blobs, "evidence", FakeClock(now))
+    until = custodian.until(asked_for)
+    assert until <= now + LONGEST
+    links = [custodian.link("run/a", each) for each in (until, now + asked_for)]
+    (sent,) = wire.sent
+    start, end = (
+        datetime.fromisoformat(re.findall(f"<{each}>(.*?)</{each}>", str(sent.body))[0]) for each in ("Start", "Expiry")
+    )
+    assert start <= now
+    assert end - start <= LONGEST
+    for link in links:
+        assert datetime.fromisoformat(parse_qs(urlsplit(link).query)["se"][0]) == end
+
+
+def test_links_are_counted_by_the_storages_own_clock(account: Account) -> None:
+    """The key begins and ends by the `Date` of the storage's answers."""
+    connection, wire = account(answer(200, KEY))
+    custodian = connection.custodian("evidence")
+    until = custodian.until(timedelta(hours=1))
+    assert abs(until - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=1), "the stub is on this machine"
+    custodian.link("run/a", until)
+    assert [sent.method for sent in wire.sent] == ["HEAD", "POST"]
 
 
 def asked(link: str, method: str = "GET", body: bytes | None = None) -> tuple[int, bytes]:

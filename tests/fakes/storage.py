@@ -325,6 +325,7 @@ class FakeEvidence(_Hooked):
         self.stored: dict[str, tuple[Stored, bytes]] = {}
         self.tags: dict[str, dict[str, str]] = {}
         self.holds: set[str] = set()
+        self.older_holds: set[tuple[str, str]] = set()
         self.older: list[Version] = []
 
     def write_once(
@@ -406,16 +407,25 @@ class FakeEvidence(_Hooked):
 class FakeCustodian:
     """`Custodian` of a `FakeEvidence`."""
 
-    def __init__(self, evidence: FakeEvidence) -> None:
+    def __init__(self, evidence: FakeEvidence, now: Now) -> None:
         """Of what lies in `evidence`."""
         self._evidence = evidence
+        self._now = now
 
-    def hold(self, name: str, *, on: bool) -> None:
-        """See `Custodian.hold`."""
+    def hold(self, name: str, *, on: bool, version: str = "") -> None:
+        """See `Custodian.hold`. An older version that is held is in `older_holds`."""
         limits.check_object(name)
+        if (name, version) in {(each.name, each.id) for each in self._evidence.older}:
+            older = self._evidence.older_holds
+            (older.add if on else older.discard)((name, version))
+            return
         if name not in self._evidence.stored:
             raise NotFound(f"there is no object {name!r}", status=404, code="BlobNotFound")
         (self._evidence.holds.add if on else self._evidence.holds.discard)(name)
+
+    def until(self, lent: timedelta) -> datetime:
+        """See `Custodian.until`. As long as anybody likes."""
+        return self._now() + lent
 
     def link(self, name: str, until: datetime) -> str:
         """See `Custodian.link`."""

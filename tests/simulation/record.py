@@ -13,6 +13,7 @@ from responders._alarms import Alarm
 from responders._cases import AGENDA, LETTERS, ORDERED
 from responders._holding import HOLD
 from responders._ledger import OPEN
+from responders._leftovers import leftovers
 from shared.models.action import Action, State, action_id
 from shared.models.asked import DeadLetter, Held, OrderRecord
 from shared.models.incident import Incident, version_of
@@ -388,9 +389,14 @@ class Record:
                 behind.append(incident)
         return behind
 
+    def _left(self) -> bool:
+        """Whether something lies on a device whose removal the next tick plans."""
+        there = {action.key for action in self.actions()}
+        return any(left.key not in there for left in filter(None, map(leftovers, self.open_actions())))
+
     def settled(self) -> bool:
         """Whether nothing is left to happen by itself."""
-        if any(not action.state.settled for action in self.open_actions()):
+        if any(not action.state.settled for action in self.open_actions()) or self._left():
             return False
         if any(place == AGENDA for place, _ in self._world.rows.stored):
             return False

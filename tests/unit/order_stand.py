@@ -102,6 +102,7 @@ class Stand:
         read = load({**SETTINGS, **settings})
         governor = Governor(self.rows, self.clock, read)
         devices = FakeDevices(self.tenant, mishaps=mishaps, before=before)
+        self.downloads, self.evidence = FakeDownloads(self.tenant), FakeEvidence()
         ledger, documents = Ledger(self.rows), FakeDocuments()
         self.ports = Ports(
             settings=read,
@@ -110,13 +111,13 @@ class Stand:
             governor=governor,
             documents=documents,
             queues=FakeQueues(self.clock.now, QUEUES, **hooks),
-            evidence=FakeEvidence(),
+            evidence=self.evidence,
             staging=FakeEvidence(),
             signer=FakeSigner(),
             pages=FakePages(),
             incidents=GovernedIncidents(FakeIncidents(self.tenant, mishaps=mishaps), governor),
             devices=GovernedDevices(devices, governor),
-            downloads=FakeDownloads(self.tenant),
+            downloads=self.downloads,
             hunting=GovernedHunting(QuietHunting(self.tenant), governor),
             responders=responders(),
             policies=Policies(lambda: SHIPPED.read_text(encoding="utf-8"), ledger, documents, self.clock),

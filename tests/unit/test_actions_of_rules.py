@@ -61,6 +61,24 @@ def test_a_restriction_and_an_isolation_of_one_device_hold_a_slot_each() -> None
     assert [each.value.held for each in o.ports.ledger.slots("restrictcodeexecution").values()] == [True]
 
 
+def test_a_device_that_is_restricted_is_listed_and_found_by_its_name() -> None:
+    o = office({"do": "restrict"})
+    raised(o, "1", FIRST)
+    o.work(2 * 3600)
+    held = o.told("status")["held"]
+    assert [(each["device"], each["by"], each["incidents"]) for each in held] == [(FIRST, "restrict", ["1"])]
+    assert "1 device held" in o.words("status")
+    o.told("release", "host1", "--responder", "unrestrict", "--why", "a test")
+    assert sent(o, "UnrestrictCodeExecution") == [FIRST]
+
+
+def test_a_device_that_is_isolated_and_restricted_is_one_device() -> None:
+    o = office({"do": "isolate"}, {"do": "restrict"})
+    raised(o, "1", FIRST)
+    assert {each["by"] for each in o.told("status")["held"]} == {"isolate", "restrict"}
+    assert "1 device held" in o.words("status")
+
+
 def test_each_kind_of_containment_has_the_caps_to_itself() -> None:
     """The second device is over the cap for both; the restriction of the first took no isolation's place."""
     o = office({"do": "isolate"}, {"do": "restrict"}, ISOLATION_CAPS='{"per_hour": 1, "fleet_share": 1}')

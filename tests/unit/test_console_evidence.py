@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from console.archive import Archive
 from console.commands import bulkhead
+from console.evidence import fetched
 from console.session import Session
 from responders._access import accesses
 from shared.errors import Denied
@@ -33,7 +34,7 @@ class Office:
     reads_only: bool = False
 
     def archive(self, _values: object, _url: str) -> Archive:
-        return Archive(self.run.evidence, FakeCustodian(self.run.evidence), self.run.clock)
+        return Archive(self.run.evidence, FakeCustodian(self.run.evidence, self.run.clock.now), self.run.clock)
 
     def call(self, *said: str) -> Result:
         session = Session(reach=self.archive, environment={}, whoami=lambda _values: "ann@contoso.com")
@@ -176,15 +177,19 @@ def test_a_download_goes_on_where_it_ended(office: Office, tmp_path: Path) -> No
     """What is there whole is not fetched again, and what is there in part from its end on."""
     folder = tmp_path / office.name
     (folder / "data" / "memory").mkdir(parents=True)
-    (folder / "data" / "memory" / "image.raw.part").write_bytes(b"MEM")
-    told = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)
-    assert told["differences"] == ["data/memory/image.raw, bytes 0-5: differ from what was sealed"]
-    assert (folder / "data" / "memory" / "image.raw").read_bytes() == b"MEMory"
+    path = folder / "data" / "memory" / "image.raw"
+    path.with_name("image.raw.part").write_bytes(b"mem")
+    archive, name = office.archive({}, ""), f"{office.run.folder}/data/memory/image.raw"
+    assert list(fetched(archive, name, path)) == [3, 3]
+    assert path.read_bytes() == b"memory"
+    assert list(fetched(archive, name, path)) == [6]
+    assert office.told("evidence", "get", office.name, "--into", str(tmp_path))["whole"]
 
 
-@pytest.mark.parametrize("name", ["data/..hidden", "data/.ssh", "data/a\u202eb"])
+@pytest.mark.parametrize("name", ["data/..hidden", "data/.ssh", "data/a\u202eb", "data/a.", "data./a"])
 def test_a_name_that_is_none_of_ours_is_not_made_a_file(office: Office, tmp_path: Path, name: str) -> None:
-    office.run.evidence.write_once(f"{office.run.folder}/{name}", [b"x"], metadata={})
+    stored = office.run.evidence.stored
+    stored[f"{office.run.folder}/{name}"] = stored[f"{office.run.folder}/bagit.txt"]
     result = office.call("evidence", "get", office.name, "--into", str(tmp_path))
     assert result.exit_code == 1
     assert "somebody put it there" in result.output

@@ -140,3 +140,16 @@ def test_a_policy_that_cannot_be_used_explains_nothing(tmp_path: Path, incident:
     result = Office().run("policy", "explain", str(wrong), str(incident))
     assert result.exit_code == 2
     assert "\x1b" not in result.output
+
+
+def test_what_waits_of_an_incident_that_was_merged_is_decided_by_the_command_that_is_shown() -> None:
+    office = Office()
+    on_domain_controller(office)
+    on_workstation(office)
+    alerts = fresh(office, samples.harmful_incident("72", device_id=DC))["alerts"]
+    office.tenant.incidents.change("71", {"status": "redirected", "redirectIncidentId": "72"})
+    office.tenant.incidents.change("72", {"alerts": alerts})
+    office.work(60)
+    for said in ("show", "explain"):
+        assert "To decide: bulkhead approve 71 dc1    or: bulkhead refuse 71 dc1" in office.words(said, "72")
+    assert office.told("approve", "71", "dc1", "--timeout", "60")["ended"] == "done"

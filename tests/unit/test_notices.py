@@ -22,6 +22,7 @@ from responders._notices import (
     digest_of,
     due_kind,
 )
+from responders._rendering import heading
 from shared.models.action import Action, Artefact, State
 from shared.models.device import Machine
 from shared.models.plan import Verdict
@@ -140,6 +141,77 @@ def test_the_summary_comes_once_when_everything_is_settled(first: State, second:
 def test_there_is_no_summary_while_anything_goes_on(stands: State) -> None:
     actions = [isolation(State.SUCCEEDED), collection(stands)]
     assert due(actions, [told(STARTED), told(CONTAINED)], NOW + timedelta(days=3)) == ""
+
+
+# What is away
+
+
+def away(device: str = HOST2, **members: object) -> Action:
+    return isolation(State.ACCEPTED, device, **({"away": True} | members))
+
+
+def behind(stands: State = State.PLANNED, device: str = HOST2, **members: object) -> Action:
+    return collection(stands, device, **members)
+
+
+@pytest.mark.parametrize("other", SETTLED)
+def test_what_all_others_came_to_does_not_wait_for_a_device_that_is_away(other: State) -> None:
+    """Nor for what waits behind its isolation."""
+    actions = [isolation(other), away(), behind()]
+    for before in ([told(STARTED)], [told(STARTED), told(CONTAINED)], [told(STARTED), told(UNSURE)]):
+        assert due(actions, before) == FINAL
+        assert due(actions, [*before, told(FINAL, actions)]) == ""
+
+
+def test_what_is_fetched_from_defender_needs_no_device() -> None:
+    assert due([isolation(State.SUCCEEDED), away(), behind(State.FETCHING)], [told(STARTED), told(UNSURE)]) == ""
+
+
+@pytest.mark.parametrize("now_stands", UNSETTLED)
+def test_how_long_a_device_stays_away_is_no_news(now_stands: State) -> None:
+    """It comes back, its action is sent anew, it goes away again: people hear of the end."""
+    summary = [told(STARTED), told(FINAL, [isolation(State.SUCCEEDED), away(), behind()])]
+    for answers in (True, False):
+        moved = [isolation(State.SUCCEEDED), isolation(now_stands, HOST2, away=not answers), behind()]
+        assert due(moved, summary, NOW + timedelta(days=3)) == ""
+
+
+def test_a_doubt_about_what_was_sent_anew_is_news() -> None:
+    summary = [told(STARTED), told(FINAL, [isolation(State.SUCCEEDED), away()])]
+    doubt = [isolation(State.SUCCEEDED), isolation(State.UNKNOWN, HOST2, doubts=2, since=NOW + GRACE)]
+    assert due(doubt, [*summary, told(STARTED, chapter=2)]) == UNSURE
+
+
+def test_how_it_ended_on_a_device_that_was_away_is_a_chapter_of_its_own() -> None:
+    summary = [told(STARTED), told(FINAL, [isolation(State.SUCCEEDED), away()])]
+    ended = [isolation(State.SUCCEEDED), isolation(State.FAILED, HOST2)]
+    assert due_kind(state(), ended, summary, NOW, contains) == (FINAL, 2)
+
+
+def test_what_lapses_meanwhile_is_told_and_not_that_the_device_is_still_away() -> None:
+    summary = [told(STARTED), told(FINAL, [isolation(State.WAITING), away()])]
+    lapsed = [isolation(State.REFUSED), away()]
+    assert due_kind(state(), lapsed, summary, NOW + timedelta(days=1), contains) == (FINAL, 2)
+    approved = [isolation(State.ACCEPTED), away()]
+    assert due_kind(state(), approved, [*summary, told(STARTED, chapter=2)], NOW, contains) == ("", 2)
+
+
+@pytest.mark.parametrize("kind", [STARTED, CONTAINED, UNSURE, FINAL])
+@pytest.mark.parametrize("stands", [State.WAITING, State.FAILED, State.REFUSED])
+def test_every_message_that_tells_of_what_needs_a_person_says_what_to_do(kind: str, stands: State) -> None:
+    todo = "look whether it is down; then: bulkhead approve 2972395 host1"
+    assert f"What you should do: {todo}" in said(kind, isolation(stands, todo=todo), isolation(State.ACCEPTED, HOST2))
+
+
+def test_what_is_under_way_again_asks_for_nothing() -> None:
+    assert "look at it" not in said(FINAL, isolation(State.SUCCEEDED), away(todo="look at it"))
+
+
+def test_the_summary_says_that_it_goes_on_where_a_device_is_away() -> None:
+    assert "Mind: what needs a device that does not answer still goes on" in said(FINAL, away())
+    told = compose(FINAL, state(), [isolation(State.SUCCEEDED), away()], contains)
+    assert heading(told).startswith("Response ended, but for devices that do not answer: incident 2972395")
+    assert "still goes on" not in said(FINAL, isolation(State.SUCCEEDED))
 
 
 # What nobody waits for long
@@ -357,6 +429,11 @@ def test_however_many_actions_there_are_those_that_need_a_person_are_told() -> N
     text = said(FINAL, *fine, isolation(State.FAILED, HOST2, todo="look whether it is on"))
     assert "What you should do: look whether it is on" in text
     assert "41 more actions" in text
+
+
+def test_however_many_actions_there_are_what_is_still_under_way_is_told_before_what_is_done() -> None:
+    fine = [isolation(State.SUCCEEDED, f"{number:040x}") for number in range(60)]
+    assert "was accepted by Defender and is under way" in said(FINAL, *fine, away())
 
 
 def test_a_message_has_a_title_and_a_link_only_where_there_is_one() -> None:

@@ -255,6 +255,22 @@ def test_what_waits_anew_has_all_its_time_anew() -> None:
     assert stand.action().approve_by == stand.action().since + stand.ports.settings.APPROVAL_EXPIRES
 
 
+# What was merged
+
+
+def test_what_waits_of_an_incident_that_was_merged_is_approved_by_either_number() -> None:
+    for number in (INCIDENT, "8"):
+        stand = waiting(HOST)
+        stand.harm(OTHER, incident="8")
+        stand.tenant.incidents.change(INCIDENT, {"status": "redirected", "redirectIncidentId": "8"})
+        stand.grow(HOST, incident="8")
+        stand.wait(10)
+        assert stand.ports.ledger.absorbed("8") == [INCIDENT]
+        assert stand.order("approve", incident=number, device="host1").answer.startswith("approved: isolate on host1")
+        stand.wait(60)
+        assert (stand.isolated(HOST), stand.isolated(OTHER)) == (True, False)
+
+
 # What people are told to do
 
 

@@ -1,0 +1,231 @@
+"""An archive that somebody spoilt, or a run that was never sealed: what a person can still do with it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from responders._access import accesses
+from shared.errors import Denied, Transient
+from shared.models.archive.canonical import canonical
+from shared.models.archive.custody import START
+from shared.models.archive.names import access_folder
+from shared.storage.interface import Conflict
+from tests.unit.archived import Archived
+from tests.unit.test_console_evidence import Office, older
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WHO = {"identity": "x", "function": "x", "version": "x"}
+FORGED = {"v": 1, "seq": 1, "prev": START, "at": "x", "who": WHO}
+RUBBISH = {
+    "no event": b"x",
+    "a number that nobody writes": json.dumps({**FORGED, "what": "read", "size": 1 << 60}).encode(),
+    "an end": canonical({**FORGED, "what": "sealed"}),
+}
+IMAGE = "data/memory/image.raw"
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+@pytest.fixture(params=list(RUBBISH.values()), ids=list(RUBBISH))
+def broken(request: pytest.FixtureRequest, office: Office) -> Office:
+    """Somebody put a blob where the first event of the chain of accesses belongs."""
+    office.run.evidence.write_once(f"{access_folder(office.run.folder)}/000001.json", [request.param], metadata={})
+    return office
+
+
+def refuse(office: Office, refused: str) -> None:
+    def before(call: str) -> None:
+        if call == refused:
+            raise Denied("no", status=403)
+
+    office.run.evidence.before = before
+
+
+def opened() -> Office:
+    """An archive with a run that is not sealed."""
+    run = Archived()
+    run.desk().keep_bytes("data/a.txt", b"x", kind="n", media_type="text/plain")
+    return Office(run)
+
+
+def test_a_broken_chain_keeps_nobody_from_holding_an_incident(broken: Office) -> None:
+    """Or whoever wants evidence to lapse had a switch."""
+    told = broken.told("evidence", "hold", "71", "--why", "court order", status=1)
+    assert broken.run.evidence.holds == set(broken.run.evidence.stored)
+    assert told["objects"] == len(broken.run.evidence.stored)
+    (problem,) = told["problems"]
+    assert problem.startswith(f"{broken.run.folder}: could not be noted")
+    assert "could not be noted" in broken.call("evidence", "hold", "71", "--why", "x").output
+
+
+def test_who_may_set_a_hold_and_write_no_note_sets_it_all_the_same(office: Office) -> None:
+    refuse(office, "evidence.write_once")
+    assert office.told("evidence", "hold", "71", "--why", "x", status=1)["problems"]
+    assert office.run.evidence.holds == set(office.run.evidence.stored)
+
+
+def test_behind_a_broken_chain_nothing_is_let_go_or_lent(broken: Office) -> None:
+    broken.told("evidence", "hold", "71", "--why", "x", status=1)
+    assert "error" in broken.told("evidence", "release-hold", "71", "--why", "x", status=1)
+    assert broken.run.evidence.holds == set(broken.run.evidence.stored)
+    told = broken.told("evidence", "share", broken.name, "--to", "bob", status=1)
+    assert "links" not in told
+
+
+def test_of_several_runs_none_is_noted_as_let_go_where_one_chain_is_broken(office: Office) -> None:
+    other = office.run.folder.replace("run-", "run-z")
+    office.run.evidence.write_once(f"{other}/data/a", [b"x"], metadata={})
+    office.run.evidence.write_once(f"{access_folder(other)}/000001.json", [b"x"], metadata={})
+    office.told("evidence", "release-hold", "71", "--why", "x", status=1)
+    assert office.noted() == []
+
+
+def test_a_run_whose_chain_is_broken_is_shown_fetched_and_checked(broken: Office, tmp_path: Path) -> None:
+    told = broken.told("evidence", "show", broken.name, status=1)
+    assert told["access"] is None
+    assert told["problems"][0].startswith("its chain of accesses cannot be read: ")
+    assert IMAGE in broken.call("evidence", "show", broken.name).output
+    assert broken.told("evidence", "get", broken.name, "--into", str(tmp_path))["whole"]
+    (difference,) = broken.told("verify", status=1)["runs"][0]["differences"]
+    assert difference["object"] == f"{access_folder(broken.run.folder)}/000001.json"
+
+
+def test_every_version_is_held_and_let_go(office: Office) -> None:
+    """The genuine one, too, where something was written over or deleted."""
+    office.run.evidence.older += [older(office, IMAGE, "1"), older(office, "data/gone.bin", "2")]
+    told = office.told("evidence", "hold", "71", "--why", "x")
+    assert office.run.evidence.holds == set(office.run.evidence.stored)
+    held = {(f"{office.run.folder}/{IMAGE}", "1"), (f"{office.run.folder}/data/gone.bin", "2")}
+    assert office.run.evidence.older_holds == held
+    assert told["older"] == 2
+    office.told("evidence", "release-hold", "71", "--why", "x")
+    assert (office.run.evidence.holds, office.run.evidence.older_holds) == (set(), set())
+
+
+def test_where_versions_cannot_be_listed_what_stands_there_is_held_and_that_is_said(office: Office) -> None:
+    office.run.evidence.older.append(older(office, IMAGE, "1"))
+    refuse(office, "evidence.versions")
+    told = office.told("evidence", "hold", "71", "--why", "x", status=1)
+    assert office.run.evidence.holds == set(office.run.evidence.stored)
+    assert "older versions" in told["problems"][0]
+
+
+@pytest.mark.parametrize("name", ["data/a\\b", "data/a./b"])
+def test_a_name_that_cannot_be_held_keeps_nothing_else_from_it(office: Office, name: str) -> None:
+    evidence, place = office.run.evidence, f"{office.run.folder}/{name}"
+    evidence.stored[place] = evidence.stored[f"{office.run.folder}/{IMAGE}"]
+    told = office.told("evidence", "hold", "71", "--why", "x", status=1)
+    assert evidence.holds == set(evidence.stored) - {place}
+    assert told["problems"][0].startswith(place)
+
+
+@pytest.mark.parametrize("spoilt", [b"x{}", b"{}", b"\xff"])
+def test_a_manifest_that_cannot_be_read_keeps_nothing_from_being_fetched(
+    office: Office, tmp_path: Path, spoilt: bytes
+) -> None:
+    office.spoil("manifest.json", spoilt)
+    told = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)
+    assert any(each.startswith("manifest.json") for each in told["differences"])
+    assert (tmp_path / office.name / IMAGE).read_bytes() == b"memory"
+    told = office.told("evidence", "show", office.name, status=1)
+    assert (told["sealed"], told["manifest"]) == (True, None)
+    assert IMAGE in told["objects"]
+    assert (
+        "manifest.json cannot be read: it differs from what was sealed"
+        in office.call("evidence", "show", office.name).output
+    )
+
+
+def test_a_manifest_that_is_gone_is_not_taken_for_a_run_that_was_never_sealed(office: Office) -> None:
+    del office.run.evidence.stored[f"{office.run.folder}/manifest.json"]
+    told = office.told("evidence", "show", office.name, status=1)
+    assert told["problems"] == ["manifest.json is missing; bulkhead verify looks at everything"]
+
+
+def test_a_run_that_is_not_sealed_is_shown_as_that(tmp_path: Path) -> None:
+    office = opened()
+    told = office.told("evidence", "show", office.name)
+    assert (told["sealed"], told["manifest"]) == (False, None)
+    assert "data/a.txt" in told["objects"]
+    assert "not sealed" in office.call("evidence", "show", office.name).output
+    told = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)
+    assert (told["sealed"], told["whole"], told["differences"]) == (False, False, [])
+    assert (tmp_path / office.name / "data" / "a.txt").read_bytes() == b"x"
+    assert accesses(office.run.evidence, office.run.folder)[0].detail == "downloaded; not sealed"
+    said = office.call("evidence", "get", office.name, "--into", str(tmp_path)).output
+    assert "NOT SEALED: nothing proves what is in it" in said
+
+
+def test_a_run_whose_seal_broke_off_is_not_sealed(office: Office) -> None:
+    """It has a manifest, and nobody signed that."""
+    del office.run.evidence.stored[f"{office.run.folder}/checkpoint.json"]
+    told = office.told("evidence", "show", office.name)
+    assert told["sealed"] is False
+    assert told["manifest"]["items"]
+
+
+def test_what_does_not_fit_into_one_note_is_not_lent(office: Office) -> None:
+    names = [f"data/{number:03d}-{'x' * 60}" for number in range(20)]
+    for name in names:
+        office.run.evidence.write_once(f"{office.run.folder}/{name}", [b"x"], metadata={})
+    told = office.told("evidence", "share", office.name, *names, "--to", "bob", status=2)
+    assert "in several shares" in told["error"]
+    assert office.noted() == []
+    office.told("evidence", "share", office.name, *names[:10], "--to", "bob")
+    (noted,) = accesses(office.run.evidence, office.run.folder)
+    assert all(name in noted.detail for name in names[:10])
+    office.told("evidence", "share", office.name, "--to", "bob")
+
+
+def test_what_stands_here_otherwise_than_in_the_archive_is_fetched_anew(office: Office, tmp_path: Path) -> None:
+    """A fault of this machine's is nothing that happened to the run."""
+    office.told("evidence", "get", office.name, "--into", str(tmp_path))
+    folder = tmp_path / office.name
+    for name, data in ((IMAGE, b"MEMORY"), ("bagit.txt", b"x"), ("manifest.json", b"")):
+        (folder / name).write_bytes(data)
+    assert office.told("evidence", "get", office.name, "--into", str(tmp_path))["whole"]
+    assert (folder / IMAGE).read_bytes() == b"memory"
+    assert {each.detail for each in accesses(office.run.evidence, office.run.folder)} == {
+        "downloaded; as it was sealed"
+    }
+
+
+def test_a_part_that_is_not_of_the_object_is_fetched_anew(office: Office, tmp_path: Path) -> None:
+    part = tmp_path / office.name / f"{IMAGE}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"MEM")
+    assert office.told("evidence", "get", office.name, "--into", str(tmp_path))["whole"]
+    assert not part.exists()
+
+
+def test_what_was_written_over_in_the_archive_is_fetched_as_it_is_there(office: Office, tmp_path: Path) -> None:
+    office.told("evidence", "get", office.name, "--into", str(tmp_path))
+    office.spoil(IMAGE, b"memorz and more")
+    told = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)
+    assert told["differences"][0].startswith(IMAGE)
+
+
+@pytest.mark.parametrize("error", [Conflict("409 BlobArchived"), Transient("500")], ids=["archive tier", "failing"])
+def test_a_chain_that_storage_does_not_give_keeps_nobody_from_holding(office: Office, error: Exception) -> None:
+    """An event that somebody moved into the archive tier cannot be read."""
+
+    def fail(call: str) -> None:
+        if call == "evidence.read":
+            raise error
+
+    office.told("evidence", "share", office.name, "--to", "bob")
+    office.run.evidence.before = fail
+    assert str(error) in office.told("evidence", "hold", "71", "--why", "x", status=1)["problems"][0]
+    assert office.run.evidence.holds == set(office.run.evidence.stored)
+    assert office.told("evidence", "release-hold", "71", "--why", "x", status=1) == {
+        "error": str(error),
+        "problems": [],
+    }
