@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from console.tracing import GO, NEVER, WAIT
-from responders._guardrails import DAY, Counts, Go
+from responders._guardrails import DAY, Counts, Wait, beside
 from responders._news import News, Stock, called_for
 from shared.models.action import Slot, State
 
@@ -152,8 +152,8 @@ class _Book:
             return Event(claim, NEVER, claim.why)
         if claim.ruled == GO or not claim.known:
             over = stock.capped(claim, self._settings.ISOLATION_CAPS, claim.at)
-            if not isinstance(over, Go):
-                return Event(claim, WAIT, over.detail, capped=True)
+            if isinstance(over, Wait):
+                return Event(claim, WAIT, beside(over, claim.weighed), capped=True)
         if claim.ruled == WAIT:
             return Event(claim, WAIT, claim.why)
         return Event(claim, JOINED if claim.target in stock.slots else GO, "")

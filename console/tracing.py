@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from responders._case import told_machines
-from responders._guardrails import Counts
+from responders._guardrails import Counts, weighed
 from responders._news import Facts, Stock
 from responders._planning import draft
 from shared.config import Caps
@@ -35,7 +35,8 @@ GO, WAIT, NEVER = "at once", "waits", "never"
 
 class Claim(NamedTuple):
     """A containment that is asked for at a time, as the rails of the device leave it: GO, WAIT or NEVER, and why.
-    `known` says that its details are; `alert` is the device's newest alert, `severity` the incident's rank.
+    `known` says that its details are; `alert` is the device's newest alert, `severity` the incident's rank, `weighed`
+    what a person would weigh beside a cap.
     """
 
     at: datetime
@@ -52,6 +53,7 @@ class Claim(NamedTuple):
     why: str
     known: bool
     approval: timedelta | None
+    weighed: str = ""
 
     @property
     def target(self) -> str:
@@ -163,4 +165,5 @@ def _claim(action: Action, at: datetime, *, known: bool) -> Claim:
         why=action.detail,
         known=known,
         approval=action.approval,
+        weighed=weighed(action),
     )

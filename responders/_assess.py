@@ -209,6 +209,7 @@ class Assess:
                 "affected": tuple(device.id for device in assessment.devices),
                 "contain": self._contains(assessment),
                 "cleared": assessment.cleared,
+                "dismissed": assessment.dismissed,
                 "not_actionable": assessment.not_actionable,
                 "rules": assessment.rules,
                 "notify": assessment.notify,

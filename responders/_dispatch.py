@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from responders._containment import Candidate, reserve, settle
 from responders._details import Judged
-from responders._guardrails import Go, Ordered, rule
+from responders._guardrails import Go, Ordered, blind, rule
 from responders._holding import held
 from responders._interface import Lane
 from responders._lacks import lacks, without
@@ -212,7 +212,9 @@ class Dispatch:
                 return None
             log.warning("device %s could not be read in time: %s", action.device, error)
             machine = None
-        return self._ports.ledger.move(entry, action.model_copy(update={"facts": machine, "facts_at": now}))
+        approved = action.approved and not (machine and blind(action, machine))
+        known = {"facts": machine, "facts_at": now, "approved": approved}
+        return self._ports.ledger.move(entry, action.model_copy(update=known))
 
     def _overdue(self, action: Action, now: datetime) -> bool:
         """Whether a person has to decide, whatever the device's details would say: they were waited for too long."""

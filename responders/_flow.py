@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from responders._alarms import over, trouble
 from responders._archive import Archive
 from responders._assess import Assess
+from responders._dismissed import recall
 from responders._dispatch import Dispatch
 from responders._follow import Follow
 from responders._health import FOLLOW, HOUSEKEEPING, WATCH, beat, look_at_follow, look_at_work
@@ -54,7 +55,8 @@ class Flow:
             Watch(self._ports).run(self._stop())
         except (Transient, Rejected) as error:
             lasting = timedelta(0) if isinstance(error, Denied) else self._ports.settings.WATCH_ALARM
-            row = refusal_of(error, Service.GRAPH, Asked.LIST, permissions=("SecurityIncident.ReadWrite.All",))
+            service = Service.STORAGE if error.of_storage else Service.GRAPH
+            row = refusal_of(error, service, Asked.LIST, permissions=("SecurityIncident.ReadWrite.All",))
             said = f"incidents cannot be read: {told(row, error)}; {row.todo}"
             trouble(self._ports, "watch", said, lasting=lasting)
         else:
@@ -78,6 +80,7 @@ class Flow:
             over(self._ports, f"incident {incident}")
             Dispatch(self._ports, Lane.CONTAIN).run(stop)
             self._ports.queues.send(COLLECT, incident)
+        recall(self._ports, incident)
         self._ports.queues.send(NOTIFY, incident)
 
     def _unassessed(self, incident: str, error: Transient) -> None:

@@ -44,11 +44,14 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A person has to decide. `todo` says what that person can do; with `held` it is the end of a hold."""
+    """A person has to decide. `todo` says what that person can do; with `held` it is the end of a hold. With `capped` a
+    cap says so, of whichever device comes next.
+    """
 
     detail: str
     todo: str
     held: bool = False
+    capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,8 @@ def rule(  # noqa: PLR0911 - one rail after the other, in the order in which peo
         )
     role = sensitive_role(action, machine) if machine else ""
     if role:
-        return Wait(f"it looks like a {role}", f"make sure that it can be cut off, then: {approve}")
+        late = f", which nobody knew when {action.approved_by} approved it" if action.approved_by else ""
+        return Wait(f"it looks like a {role}{late}", f"make sure that it can be cut off, then: {approve}")
     return _person(action) or _aged(action, now, max_age) or Go()
 
 
@@ -205,15 +209,35 @@ def rule_caps(counts: Counts, caps: Caps, now: datetime, incident: str = "INCIDE
         ("per day", day, caps.per_day),
     ):
         if used >= limit:
-            return Wait(f"the cap of {limit} isolations {name} is reached", todo)
+            return Wait(f"the cap of {limit} isolations {name} is reached", todo, capped=True)
     if counts.fleet is None:
-        return Wait("the number of onboarded devices is not known, so its share cannot be kept", todo)
+        unknown = "the number of onboarded devices is not known, so its share cannot be kept"
+        return Wait(unknown, todo, capped=True)
     share = max(1, int(counts.fleet * caps.fleet_share)) if caps.fleet_share > 0 else 0
     if counts.held >= share:
-        return Wait(
-            f"the cap of {share} devices held at once ({caps.fleet_share:.0%} of {counts.fleet}) is reached", todo
-        )
+        held = f"the cap of {share} devices held at once ({caps.fleet_share:.0%} of {counts.fleet}) is reached"
+        return Wait(held, todo, capped=True)
     return Go()
+
+
+def told(ruling: Wait, action: Action) -> dict[str, str]:
+    """What a person hears who has to decide. An approval passes the caps and all else at once: so beside a cap stands
+    what else is to be weighed, and its command names this device alone.
+    """
+    if not ruling.capped:
+        return {"detail": ruling.detail, "todo": ruling.todo}
+    return {"detail": beside(ruling, weighed(action)), "todo": f"{ruling.todo} {action.label}"}
+
+
+def beside(cap: Wait, more: str) -> str:
+    """A cap's words, and what else a person has to weigh."""
+    return "; ".join(filter(None, (cap.detail, more)))
+
+
+def weighed(action: Action) -> str:
+    """What the policy has a person weigh, whatever the caps say; empty where that is nothing."""
+    asked = _person(action)
+    return asked.detail if asked else ""
 
 
 def _protection(action: Action, machine: Machine | None, protected: Protected) -> str:
@@ -252,6 +276,12 @@ def sensitive_role(action: Action, machine: Machine) -> str:
     # a device without a name is called by the start of its id, and that says nothing
     names = [name for name in (machine.name, action.device_name) if not action.device.startswith(name)]
     return next(iter(sensitive_roles((*machine.tags, *machine.hints, *action.hints), names)), "")
+
+
+def blind(action: Action, machine: Machine) -> bool:
+    """Whether whoever approved an action could not know what its device's details say now: that many depend on it."""
+    known = action.facts and sensitive_role(action, action.facts)
+    return not known and bool(sensitive_role(action, machine))
 
 
 def sensitive_roles(hints: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:

@@ -86,8 +86,9 @@ def digest_of(actions: Sequence[Action]) -> str:
 
 
 def _basis(action: Action) -> str:
-    """While observing, a round is planned anew for every piece of news, and each is worth telling."""
-    return f"@{action.severity}/{action.device_alert}" if action.state is State.OBSERVED else ""
+    """Worth telling again: while observing, a round that any news plans anew; what waits although it was approved."""
+    again = f"@{action.approved_at}" if action.state is State.WAITING and action.approved_at else ""
+    return f"@{action.severity}/{action.device_alert}" if action.state is State.OBSERVED else again
 
 
 def due_kind(  # noqa: PLR0911 - one reason after the other

@@ -23,7 +23,7 @@ from responders._rounds import RETRIED, again, get_files, ordered, run_script
 from responders._shelf import sync_library
 from responders._waiting import patience
 from responders._watch import Watch
-from shared.errors import NotFound, Rejected, Throttled, Transient
+from shared.errors import Denied, NotFound, Rejected, Throttled, Transient
 from shared.models.asked import OrderRecord, Remark, Stage
 from shared.models.order import (
     Approve,
@@ -72,7 +72,7 @@ class Orders:
 
         Raises:
             NotAnOrder: the message is none; it becomes a dead letter, kept with its problems.
-            Transient: the order could not be written down, so that its message has to come again.
+            Transient, Rejected: the order could not be written down, so that its message has to come again.
         """
         try:
             order = read_order(text)
@@ -87,7 +87,7 @@ class Orders:
             self._answer(job, self._carried_out(job))
         except Conflict:
             log.info("order %s is being carried out by another worker", order.id)
-        except Transient as error:
+        except (Transient, Rejected) as error:
             log.warning("order %s has to wait: %s", order.id, error)
             self._say_why(job, error)
 
@@ -121,10 +121,16 @@ class Orders:
             log.info("order %s: that different order was refused already", order.id)
 
     def _carried_out(self, job: Job) -> Answer:
+        """The answer of an order. A storage that does not let us in, or lacks something, may have done half of it: that
+        rises, and somebody goes on once it does.
+        """
         try:
             return self._by_kind(job)
         except Rejected as error:
-            return Answer.refused(f"Defender or Graph refused: {error}")
+            if error.of_storage and isinstance(error, Denied | NotFound):
+                raise
+            who = "the storage of Bulkhead" if error.of_storage else "Defender or Graph"
+            return Answer.refused(f"{who} refused: {error}")
 
     def _by_kind(self, job: Job) -> Answer:  # noqa: PLR0911, PLR0912, C901 - one kind of order after the other
         match job.order:
@@ -187,14 +193,14 @@ class Orders:
             log.info("order %s: the remark is kept already", order.id)
         return Answer.done(f"kept with incident {order.incident}")
 
-    def _say_why(self, job: Job, error: Transient) -> None:
+    def _say_why(self, job: Job, error: Transient | Rejected) -> None:
         """Whoever asked sees what the order waits for. Where that is our own budget, it is there again in a minute."""
         settings, record = self._ports.settings, job.entry.value
         wait = settings.NUDGE_AFTER if isinstance(error, Throttled) else patience(record, settings)
         told = record.model_copy(update={"answer": f"has to wait: {error}"[:_WORDS]})
         try:
             self._ports.ledger.put(ORDERED, job.order.id, told, job.entry.etag, self._ports.clock.now() + wait)
-        except (Conflict, Transient) as failed:
+        except (Conflict, Transient, Rejected) as failed:
             log.info("order %s: why it waits is not written down: %s", job.order.id, failed)
 
     def _answer(self, job: Job, answer: Answer) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from responders._guardrails import Go, Stop, Wait, rule
+from responders._guardrails import Go, Stop, Wait, rule, told
 from responders._interface import GIVING_BACK, Lane
 from responders._news import News, called_for, observed
 from responders._undoing import given_back
@@ -115,9 +115,9 @@ def _lacking(assessment: Assessment, facts: Facts, responders: Sequence[Responde
     wants = [*assessment.wants, *(want for device in assessment.devices for want in device.wants)]
     asked = dict.fromkeys(want.responder for want in wants)
     able = {responder.name for responder in responders}
-    told: dict[str, str] = {name: "this version of Bulkhead cannot do it" for name in asked if name not in able}
-    told |= facts.lacks
-    return [f"{name.replace('_', ' ').capitalize()}: {told[name]}" for name in asked if name in told]
+    why: dict[str, str] = {name: "this version of Bulkhead cannot do it" for name in asked if name not in able}
+    why |= facts.lacks
+    return [f"{name.replace('_', ' ').capitalize()}: {why[name]}" for name in asked if name in why]
 
 
 def _unusable(device: Affected, facts: Facts) -> str:
@@ -274,8 +274,7 @@ def stopped(action: Action, ruling: Wait | Stop, now: datetime, expires: timedel
     if isinstance(ruling, Stop):
         return action.to(State.REFUSED, now, detail=ruling.detail, todo=ruling.todo)
     until = None if ruling.held else now + min(action.approval or expires, expires)
-    told = {"detail": ruling.detail, "todo": ruling.todo}
-    return action.to(State.WAITING, now, due=until, approve_by=until, held=ruling.held, **told)
+    return action.to(State.WAITING, now, due=until, approve_by=until, held=ruling.held, **told(ruling, action))
 
 
 def lost_reason(  # noqa: PLR0911 - one reason after the other

@@ -94,6 +94,7 @@ class CompiledPolicy:
                 wants=_incident_wants(scene, decisive),
                 notify=judged.by.rule.notify or (),
                 cleared=cleared,
+                dismissed=incident.classification in _findings.BENIGN,
             )
         truths = [(rule, rule.truth(scene)) for rule in self.rules]
         possible = [rule for rule, truth in truths if truth != NO and not rule.forgives]

@@ -43,12 +43,14 @@ NOT_LICENSED, NO_TABLE = "NotLicensed", "NoSuchTable"
 class BulkheadError(Exception):
     """Anything that this product raises on purpose.
 
-    `status` is the HTTP status that was answered (0: none), `code` the service's own code (may be empty).
+    `status` is the HTTP status that was answered (0: none), `code` the service's own code (may be empty). With
+    `of_storage` it was our own storage that failed or refused, and no service that is looked after or called.
     """
 
     cause: Cause = Cause.PLAIN
     status: int = 0
     code: str = ""
+    of_storage: bool = False
 
 
 class SettingsError(BulkheadError):

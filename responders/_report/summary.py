@@ -154,5 +154,5 @@ def _done(action: Action, words: Words, names: dict[str, str]) -> Row:
         "detail": action.detail,
         "at": at,
         "reason": action.reason,
-        "by": action.approved_by,
+        "by": action.approved_by if action.approved else "",
     }

@@ -48,6 +48,7 @@ _COMPUTING = re.compile(r"processing resources|\bcpu\b", re.IGNORECASE)
 _IN_PROGRESS = re.compile(r"already in progress", re.IGNORECASE)
 _VAGUE = frozenset({"", "badrequest", "invalidinput"})
 _ACTIVE = "activerequestalreadyexists"
+_NOTHING = frozenset({"notfound", "resourcenotfound"})
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -96,6 +97,25 @@ def _is_busy(status: int, code: str, message: str) -> bool:
     if code.lower() == _ACTIVE or status == _CONFLICT:
         return True
     return status == _BAD_REQUEST and code.lower() in _VAGUE and bool(_IN_PROGRESS.search(message))
+
+
+def missing(error: NotFound) -> NotFound | Transient:
+    """What a 404 for one thing of Defender's means: that Defender does not know it, where the answer has a code of
+    Defender's. Else something in between gave it, such as a proxy, which knows nothing of the thing.
+    """
+    return error if error.code else _not_theirs(error)
+
+
+def expect_nothing(error: NotFound) -> None:
+    """Take a 404 for an empty list of Defender's, and raise Transient where it has none of the codes documented for
+    that: a list that is empty by mistake has the same action sent twice.
+    """
+    if error.code.lower() not in _NOTHING:
+        raise _not_theirs(error) from error
+
+
+def _not_theirs(error: NotFound) -> Transient:
+    return Transient(f"a 404 that does not say what is missing: {error}", cause=Cause.CONTENT, status=error.status)
 
 
 def error_in(body: bytes) -> tuple[str, str, str] | None:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from shared.clients.answers import expect_nothing, missing
 from shared.clients.asking import Ways
 from shared.clients.graph import instant
 from shared.clients.interface import ACTIONS_PAGE, ONBOARDED_PAGE, ActionPage, ActionQuery, CountPage
@@ -45,7 +46,10 @@ class DefenderDevices:
 
     def machine(self, device: str) -> Machine:
         """See `Devices.machine`. The API also takes a computer's name; then the answer is about another id."""
-        body = self._api.read(f"/api/machines/{_safe(device)}").body
+        try:
+            body = self._api.read(f"/api/machines/{_safe(device)}").body
+        except NotFound as error:
+            raise missing(error) from error
         machine = Machine.model_validate(body)
         if machine.id.lower() == device.lower() and _tagged(body.get("machineTags")):
             return machine
@@ -98,7 +102,8 @@ class DefenderDevices:
         filtered = bool(wanted) and way == _FILTERED
         try:
             return _list(self._api.read(path, {"$filter": wanted, **params} if filtered else params).body)
-        except NotFound:
+        except NotFound as error:
+            expect_nothing(error)
             return []
         except Rejected as error:
             if error.status != BAD_REQUEST or not filtered or refused:
@@ -157,7 +162,8 @@ class DefenderDevices:
         """See `Devices.library`. An empty library may be a 404, as other empty lists are."""
         try:
             found = _list(self._api.read("/api/libraryfiles").body)
-        except NotFound:
+        except NotFound as error:
+            expect_nothing(error)
             return ()
         return [LibraryFile.model_validate(raw) for raw in _objects(found)]
 

@@ -83,7 +83,8 @@ class Assessment(BaseModel):
     and in words those that nothing can be done to. `doubt` is what a person has to weigh before anything is contained.
     `rules` are the rules that apply, the one that gave the verdict first (`decided_by`, empty where none did); `wants`
     are what is asked for about the incident itself, `notify` whom to tell beside those who are always told. `cleared`
-    says that an analyst classified the incident as a false positive.
+    says that an analyst classified the incident as a false positive, `dismissed` that it is harmless and was classified
+    as that or as expected activity.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -100,6 +101,7 @@ class Assessment(BaseModel):
     wants: tuple[Want, ...] = ()
     notify: tuple[str, ...] = ()
     cleared: bool = False
+    dismissed: bool = False
 
 
 class Plan(BaseModel):

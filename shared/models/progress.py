@@ -15,7 +15,7 @@ class IncidentState(Kept):
     the latest assessment, `contain` whether it asks for containment. `observed` are the devices whose turn it would
     have been while observing, with the severity and newest alert of then: only something new opens a round for them.
     `notify` are those whom its rules name beside everybody.
-    `cleared` says that an analyst classified it as a false positive.
+    `cleared` says that an analyst classified it as a false positive, `dismissed` as `Assessment` does.
     `merged_into` is the incident that goes on with this one's alerts and actions.
     `reassessed` are the orders to assess it anew; each gives it a version of its own, whatever its content; `returned`
     counts how often content came back that it had before, which is a version of its own too.
@@ -37,6 +37,7 @@ class IncidentState(Kept):
     affected: tuple[str, ...] = ()
     contain: bool = False
     cleared: bool = False
+    dismissed: bool = False
     not_actionable: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     notify: tuple[str, ...] = ()

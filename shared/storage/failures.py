@@ -89,7 +89,13 @@ class Identity:
 
 
 def translate(error: Exception, doing: str) -> BulkheadError:
-    """Give our error for one of the SDKs'."""
+    """Give our error for one of the SDKs', marked as the storage's."""
+    made = _meant(error, doing)
+    made.of_storage = True
+    return made
+
+
+def _meant(error: Exception, doing: str) -> BulkheadError:
     if isinstance(error, ServiceRequestError):
         return Unsent(f"{doing}: the storage could not be reached")
     status = error.status_code if isinstance(error, HttpResponseError) else None

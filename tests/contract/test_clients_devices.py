@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.clients.interface import ACTIONS_PAGE, ONBOARDED_PAGE, ActionQuery, CountPage
-from shared.errors import Busy, Denied, NotFound, Rejected
+from shared.errors import Busy, Cause, Denied, NotFound, Rejected, Transient
 from tests.contract.test_clients_stand import HOST, KINDS, OTHER, Opened, Stand, stands
 
 MARKER = "[bulkhead prod/i1-isolate/1] 隔離 “host1”"
@@ -43,6 +43,22 @@ def test_an_unknown_machine_is_not_found(stand: Stand) -> None:
     with pytest.raises(NotFound) as error:
         stand.devices.machine("0" * 40)
     assert (error.value.status, error.value.code) == (404, "ResourceNotFound")
+
+
+def test_a_404_without_a_code_says_nothing_of_devices(stand: Stand) -> None:
+    """Some proxy's: it does not know what Defender knows."""
+    asks = (
+        lambda: stand.devices.machine(HOST),
+        lambda: stand.devices.actions(ActionQuery((HOST,))),
+        lambda: stand.devices.named("host1.contoso.com"),
+        stand.devices.onboarded,
+        stand.devices.library,
+    )
+    for ask in asks:
+        stand.trouble("status", status=404, code="")
+        with pytest.raises(Transient) as error:
+            ask()
+        assert error.value.cause is Cause.CONTENT
 
 
 def test_onboarded_devices_are_counted_page_by_page(stand: Stand) -> None:

@@ -127,16 +127,31 @@ def test_a_list_that_began_without_a_filter_does_not_go_on_with_one(stand: Stand
     assert len(stand.devices.actions(ActionQuery((HOST,)), first.next).actions) == 1
 
 
-@pytest.mark.parametrize(("status", "kind"), [(403, Denied), (404, None), (500, Transient)])
-def test_only_a_bad_request_is_about_the_filter(stand: Stand, status: int, kind: type[Exception] | None) -> None:
-    """A role that is missing is no reason to ask again. 404 is what the service answers where nothing matches."""
+@pytest.mark.parametrize(("status", "kind"), [(403, Denied), (500, Transient)])
+def test_only_a_bad_request_is_about_the_filter(stand: Stand, status: int, kind: type[Exception]) -> None:
+    """A role that is missing is no reason to ask again."""
     acted(stand)
     refuse_filters(stand, status=status, code="")
-    if kind is None:
-        assert stand.devices.actions(ActionQuery((HOST,))).actions == []
-        return
     with pytest.raises(kind):
         stand.devices.actions(ActionQuery((HOST,)))
+
+
+@pytest.mark.parametrize("code", ["NotFound", "ResourceNotFound", "resourcenotfound"])
+def test_where_nothing_matches_the_service_says_that_it_found_nothing(stand: Stand, code: str) -> None:
+    acted(stand)
+    refuse_filters(stand, status=404, code=code)
+    assert stand.devices.actions(ActionQuery((HOST,))).actions == []
+
+
+@pytest.mark.parametrize("code", ["", "ApplicationNotFound", "TenantMoved"])
+def test_a_404_for_another_reason_is_no_empty_list(stand: Stand, code: str) -> None:
+    """On an empty list an isolation that is in doubt would be sent again."""
+    acted(stand)
+    refuse_filters(stand, status=404, code=code)
+    for ask in (lambda: stand.devices.actions(ActionQuery((HOST,))), lambda: stand.devices.named("host1.contoso.com")):
+        with pytest.raises(Transient) as error:
+            ask()
+        assert refusal_of(error.value, Service.DEFENDER, Asked.LIST).name == "wrong-content"
 
 
 def test_a_list_that_is_refused_in_every_way_is_rejected(stand: Stand) -> None:

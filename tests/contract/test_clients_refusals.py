@@ -114,14 +114,19 @@ def test_every_call_goes_by_the_table(stand: Stand, call: str) -> None:
     assert type(refused(stand, CALLS[call])) is Denied
 
 
-@pytest.mark.parametrize("call", ["devices.machine", "devices.isolate"])
+@pytest.mark.parametrize(("call", "kind"), [("devices.machine", Transient), ("devices.isolate", NotFound)])
 @pytest.mark.parametrize("body", ["", "<html>Bad gateway</html>", '"text"', "[]", '{"error": "text"}', '{"error": {}}'])
-def test_a_refusal_may_have_any_body(stand: Stand, call: str, body: str) -> None:
-    """Its status alone decides then."""
+def test_a_refusal_may_have_any_body(stand: Stand, call: str, kind: type[Exception], body: str) -> None:
+    """Its status alone decides then; but that a device is unknown only Defender itself can say, and not some proxy."""
     stand.trouble("status", status=404, body=body, headers={"Content-Type": "text/html"})
     error = refused(stand, CALLS[call])
-    assert type(error) is NotFound
+    assert type(error) is kind
     assert error.code == ""
+
+
+def test_that_a_device_is_unknown_defender_may_say_with_any_code(stand: Stand) -> None:
+    stand.trouble("status", status=404, code="MachineNotFound")
+    assert type(refused(stand, CALLS["devices.machine"])) is NotFound
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_every_failure_has_one_fate(error: Exception, fate: type[BulkheadError])
     """And its message says what was tried, on one line, without the SDK's prose."""
     found = translate(error, "reading row a/b")
     assert type(found) is fate
+    assert found.of_storage
     assert str(found).startswith("reading row a/b: ")
     assert "\n" not in str(found)
     assert "secret" not in str(found)

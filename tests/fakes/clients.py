@@ -23,7 +23,7 @@ from local.tenant.model import Tenant
 from local.tenant.routes import Call, find
 from local.tenant.wire import SURPLUS, ApiError, FileSlice, Reply, Request, json_reply
 from shared.clients import hunting
-from shared.clients.answers import REDIRECTS, date_of, object_of, refusal
+from shared.clients.answers import REDIRECTS, date_of, expect_nothing, missing, object_of, refusal
 from shared.clients.interface import (
     ACTIONS_PAGE,
     ONBOARDED_PAGE,
@@ -259,7 +259,10 @@ class FakeDevices(_Fake):
     """`Devices` of the tenant."""
 
     def machine(self, device: str) -> Machine:
-        return Machine.model_validate(self._get("devices.machine", f"machines/{device}"))
+        try:
+            return Machine.model_validate(self._get("devices.machine", f"machines/{device}"))
+        except NotFound as error:
+            raise missing(error) from error
 
     def named(self, name: str) -> Sequence[Machine]:
         if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}", name):
@@ -349,7 +352,8 @@ class FakeDevices(_Fake):
     def _list(self, name: str, path: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
         try:
             return list(self._get(name, path, query)["value"])
-        except NotFound:
+        except NotFound as error:
+            expect_nothing(error)
             return []
 
     def _act(self, name: str, path: str, body: Mapping[str, object]) -> MachineAction:

@@ -48,20 +48,23 @@ NOTHING = Mishaps()
 
 
 class Trouble:
-    """One call of storage that fails, the `number`th of its name from now on, before its effect or after it."""
+    """One call of storage that fails, the `number`th of its name from now on, before its effect or after it: its answer
+    is lost, or it raises another `error`.
+    """
 
     def __init__(self) -> None:
         """No trouble yet."""
         self._call, self._number, self._after = "", 0, False
         self._struck = False
+        self._error: Exception | None = None
 
     def over(self) -> bool:
         """No more trouble; whether there was any."""
         self._call = ""
         return self._struck
 
-    def plan(self, call: str, number: int, *, after: bool) -> None:
-        self._call, self._number, self._after = call, number, after
+    def plan(self, call: str, number: int, *, after: bool, error: Exception | None = None) -> None:
+        self._call, self._number, self._after, self._error = call, number, after, error
 
     def before(self, call: str) -> None:
         self._number -= call == self._call
@@ -75,7 +78,7 @@ class Trouble:
     def _strike(self, call: str) -> None:
         if self._number == 0:
             self._struck = True
-            raise Transient(f"{call}: lost")
+            raise self._error or Transient(f"{call}: lost")
 
 
 class Stand:

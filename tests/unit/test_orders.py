@@ -9,7 +9,7 @@ import pytest
 from local.tenant import samples
 from responders._alarms import Alarm
 from responders._cases import LETTERS, ORDERED, partition_of
-from shared.errors import Transient
+from shared.errors import Denied, Rejected, Transient
 from shared.models.action import State
 from shared.models.asked import DeadLetter, OrderRecord, Remark, Stage
 from shared.models.order import NotAnOrder
@@ -47,6 +47,51 @@ def test_a_different_order_under_the_same_id_is_refused_and_recorded() -> None:
     assert [record.value.state for record in records] == [Stage.DONE, Stage.REFUSED]
     assert "another order has this id, to refuse" in records[1].value.answer
     assert stand.action().state is State.REFUSED
+
+
+def denied() -> Denied:
+    """What the storage says where the app's identity lacks a role for it."""
+    error = Denied("writing: the storage answered 403", status=403, code="AuthorizationPermissionMismatch")
+    error.of_storage = True
+    return error
+
+
+@pytest.mark.parametrize("call", ["rows.commit", "queues.send"])
+@pytest.mark.parametrize("kind", ["approve", "release", "hold"])
+def test_an_order_that_the_storage_refuses_waits_and_is_carried_out(kind: str, call: str) -> None:
+    """Half of it may be done by then, so that a refusal would be no answer; and it would be nobody else's."""
+    for number in range(1, 20):
+        stand = Stand({"ISOLATION_CAPS": NONE})
+        stand.harm(HOST)
+        text = stand.message(kind, **KINDS[kind])
+        stand.trouble.plan(call, number, after=False, error=denied())
+        with suppress(Denied):  # it was not even written down: its message comes again
+            stand.flow.order(text)
+        struck = stand.trouble.over()
+        stand.flow.order(text)
+        stand.wait(120)
+        assert stand.record("order-001").state is Stage.DONE
+        if not struck:
+            break
+
+
+def test_an_order_that_waits_for_the_storage_says_so() -> None:
+    stand = Stand({"ISOLATION_CAPS": NONE})
+    stand.harm(HOST)
+    stand.trouble.plan("queues.send", 1, after=False, error=denied())
+    record = stand.order("approve", incident=INCIDENT)
+    assert (record.state, record.answer) == (Stage.RECEIVED, "has to wait: writing: the storage answered 403")
+
+
+def test_what_the_storage_refuses_for_good_is_not_called_a_refusal_of_defender() -> None:
+    stand = Stand({"ISOLATION_CAPS": NONE})
+    stand.harm(HOST)
+    error = Rejected("writing: the storage answered 413", status=413)
+    error.of_storage = True
+    stand.trouble.plan("queues.send", 1, after=False, error=error)
+    record = stand.order("approve", incident=INCIDENT)
+    assert record.state is Stage.REFUSED
+    assert record.answer == "the storage of Bulkhead refused: writing: the storage answered 413"
 
 
 KINDS: dict[str, dict[str, object]] = {

@@ -72,6 +72,61 @@ def test_a_domain_controller_is_isolated_where_a_person_says_so() -> None:
     assert stand.isolated(CONTROLLER)
 
 
+def over_the_cap() -> Stand:
+    """A stand where a device is over a cap, so that nobody reads that it has the tag of a domain controller."""
+    stand = Stand({"ISOLATION_CAPS": '{"per_incident": 1, "fleet_share": 1.0}'})
+    stand.tenant.fleet.put({"id": OTHER, "machineTags": ["ADDomainController"]})
+    stand.harm(HOST, OTHER)
+    stand.wait(60)
+    assert stand.action(device=OTHER).facts is None
+    return stand
+
+
+def test_a_cap_names_the_device_and_what_else_is_to_be_weighed() -> None:
+    """One approval passes both, so a person has to hear of both."""
+    waits = over_the_cap().action(device=OTHER)
+    assert waits.detail.startswith("the cap of 1 isolations per incident is reached; ")
+    assert "whether it is a domain controller or Hyper-V host is not known" in waits.detail
+    assert waits.todo.endswith(f"if so: bulkhead approve {INCIDENT} host2")
+
+
+def test_a_cap_does_not_hide_that_a_rule_asks_for_approval() -> None:
+    """By its name it is a domain controller, whatever its details say."""
+    waits = waiting(HOST, CONTROLLER).action(device=CONTROLLER)
+    assert waits.facts is None
+    assert waits.detail.endswith("is reached; the rule many-depend-on-it asks for approval")
+
+
+def test_what_was_approved_before_anybody_knew_its_role_waits_again() -> None:
+    """Who says yes to one device too many has not said yes to a domain controller."""
+    stand = over_the_cap()
+    stand.order("approve", incident=INCIDENT)
+    stand.wait(60)
+    waits = stand.action(device=OTHER)
+    assert (waits.state, waits.approved, stand.isolated(OTHER)) == (State.WAITING, False, False)
+    assert waits.detail == "it looks like a domain controller, which nobody knew when Ann approved it"
+    assert waits.todo.endswith(f"then: bulkhead approve {INCIDENT} host2")
+    stand.wait(60)
+    assert "which nobody knew when Ann approved it" in stand.told()
+
+
+def test_a_second_approval_counts_once_the_role_is_known() -> None:
+    stand = over_the_cap()
+    for _ in range(2):
+        stand.order("approve", incident=INCIDENT)
+        stand.wait(700)
+    assert stand.isolated(OTHER)
+
+
+def test_what_is_approved_though_its_role_is_known_is_done_when_it_is_read_again() -> None:
+    stand = Stand()
+    stand.harm(CONTROLLER)
+    stand.wait(700)
+    stand.order("approve", incident=INCIDENT)
+    stand.wait(60)
+    assert stand.isolated(CONTROLLER)
+
+
 @pytest.mark.parametrize(
     ("about", "words"),
     [

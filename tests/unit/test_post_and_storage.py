@@ -1,4 +1,6 @@
-"""What storage does right behind a POST says nothing of the POST: a device that is being isolated counts as such."""
+"""What storage does right behind a POST says nothing of the POST: a device that is being isolated counts as such. And
+what storage refuses is told as the storage's refusal.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from shared.errors import Transient
+from shared.errors import Denied, Transient
 from shared.models.action import State
 from tests.unit.order_stand import HOST, Stand
 
@@ -34,3 +36,16 @@ def test_storage_that_fails_behind_a_post_does_not_make_it_unsent(call: str, num
     held = [spent.id for spent in stand.ports.ledger.caps().value.sent]
     assert held == [stand.action().id]
     assert stand.posts("/isolate") == 1
+
+
+def test_a_reading_that_the_storage_refuses_is_not_told_as_a_refusal_of_graph() -> None:
+    """Else people look for an app role that nobody took away."""
+    stand = Stand()
+    error = Denied("writing to queue incidents: the storage answered 403", status=403)
+    error.of_storage = True
+    stand.trouble.plan("queues.send", 1, after=False, error=error)
+    stand.harm(HOST)
+    told = stand.told()
+    assert "incidents cannot be read: the storage does not let the app in: writing to queue incidents" in told
+    assert "give the app's identity its data roles on this account" in told
+    assert "SecurityIncident" not in told
