@@ -54,12 +54,14 @@ MUTATIONS = (
         "            to = self._unknown(action, error)\n",
         "            to = action.to(State.PLANNED, self._ports.clock.now(), due=self._ports.clock.now())\n",
         "send again at once where the answer was lost",
+        seed=166,
     ),
     Mutation(
         "responders/_settling.py",
         "    wait = visibility * 2 ** min(doubts - 1, 6)\n",
         "    wait = visibility / 20\n",
         "do not wait until Defender must show an action",
+        seed=248,
     ),
     Mutation(
         "responders/_containment.py",
@@ -115,6 +117,7 @@ MUTATIONS = (
         "sorted(plan.actions, key=lambda each: each.head_start is not None)",
         "plan.actions",
         "write what lets others go first before these",
+        seed=123,
     ),
     Mutation(
         "responders/_assess.py",
@@ -146,6 +149,7 @@ MUTATIONS = (
         "            found.append(Replace(key, text, self.caps.etag) if self.caps.etag else Insert(key, text))\n",
         "            found.append(Put(key, text))\n",
         "reserve a cap without a condition",
+        seed=78,
     ),
     Mutation(
         "responders/_governor.py",
@@ -170,6 +174,7 @@ MUTATIONS = (
         "    if persons and not (last.created and news_after(action, last.created)):\n",
         "    if False:\n",
         "isolate what a person released",
+        seed=109,
     ),
     Mutation(
         "responders/_zip.py",
@@ -188,6 +193,7 @@ MUTATIONS = (
         '        if ahead and seen.status == "cancelled":\n',
         '        ahead = None\n        if ahead and seen.status == "cancelled":\n',
         "leave an isolation of ours parked behind a person's",
+        seed=162,
     ),
     Mutation(
         "responders/_wants.py",
@@ -350,21 +356,18 @@ MUTATIONS = (
         "    if action.approved:\n",
         "    if action:\n",
         "give back of itself what a person took on top of ours",
-        seed=398,
     ),
     Mutation(
         "responders/_rivals.py",
         "        behind = left_behind(action, seen, beside, responder.kinds, ours=ours)\n",
         "        behind = False\n",
         "wait for days behind what somebody else tried in vain",
-        seed=198,
     ),
     Mutation(
         "responders/tag.py",
         "            may_be_new = action.fetches > 1 and not action.progress",
         "            may_be_new = False",
         "take a tag for settled whose write had no answer",
-        seed=456,
     ),
     Mutation(
         "responders/_legs.py",
