@@ -302,6 +302,7 @@ MUTATIONS = (
         "    if released and not news_after(action, released.since):\n",
         "    if False:\n",
         "isolate what a person ordered to be free",
+        seed=178,
     ),
     Mutation(
         "responders/_holding.py",
