@@ -38,7 +38,6 @@ WITHOUT_A_WORD = 2 * FETCHES
 AT_ONCE = 8
 """How many of the most important rows are worked through before it is read anew which those are."""
 
-SECOND = 2
 UNSEALED_FOR = timedelta(days=7)
 """How long it is tried to seal what was gathered."""
 
@@ -123,7 +122,7 @@ class Archive:
         """The action as an earlier call ended it, which sealed the run and came not to write it down: nothing may be
         added to that. None where the run is open, or all was had: then what is gathered is found there.
         """
-        if action.fetches < SECOND or not (sealed := desk.run.sealed()):
+        if action.fetches <= 1 or not (sealed := desk.run.sealed()):
             return None
         ended, missing, artefacts = sealed
         if ended not in {State.FAILED, State.UNAVAILABLE}:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 JOINED_LOOK = timedelta(seconds=10)
 _TRIES = 5
-TAKEN = {"isolate": "isolated", "restrictcodeexecution": "restricted"}
 
 log = logging.getLogger(__name__)
 

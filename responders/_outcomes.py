@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from responders._containment import TAKEN, settle
+from responders._containment import settle
 from responders._given_back import by_hand
 from responders._holding import held
 from responders._interface import Clear, Done, Held, Later, Others, Ours, Refuse, newest
@@ -18,6 +18,7 @@ from responders._reconciling import let_go
 from responders._refusal import Asked, Service
 from responders._refusals import refusal_of, remembers, told
 from responders._settling import accepted, doubted, rejected
+from responders._taking import TAKEN
 from shared.errors import Busy, OutcomeUnknown, Rejected, Throttled, Transient, Unobtainable
 from shared.models.action import State
 

@@ -18,11 +18,10 @@ from responders._job import Answer
 from responders._ledger import ISOLATION
 from responders._nudges import forewarn, tell
 from responders._rounds import known_incident, last_round, opened, read_device
-from responders._taking import HELD
+from responders._taking import as_held
 from shared.errors import NotFound, OutcomeUnknown, Rejected, Transient, Unreadable
 from shared.models.action import State, incident_of, target_of
 from shared.models.asked import Released
-from shared.models.frozen import Params
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
@@ -62,8 +61,8 @@ def release(job: Job, device: str, incident: str | None, responder: str = "relea
     key = job.keys[0]
     known = ports.ledger.incident(incident_of(key))
     slot = ports.ledger.slot(target_of(device), containment(ports.responders[responder]))
-    params = Params({HELD: "true"} if slot and slot.value.held else {})
-    wanted = Goal(device, responder, incident, name or _name(job, device, responder), params=params)
+    held = as_held(slot.value if slot else None)
+    wanted = Goal(device, responder, incident, name or _name(job, device, responder), params=held)
     action = new_round(job.order, key, wanted, known.value if known else None, None, ports.clock.now())
     _stand(ports, action)
     return opened(job, action)

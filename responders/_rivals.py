@@ -8,9 +8,10 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from responders._listing import listing
+from responders._reconciling import DEADLINE
 from responders._releasing import call_off
 from responders._settling import BEHIND, anew, left_behind, overtaken, parked
-from shared.clients.interface import ActionQuery
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Rivals:
 
     def _beside(self, action: Action) -> Sequence[MachineAction]:
         """What was done to the device: the listing of young actions does not reach far back."""
-        return self._ports.devices.actions(ActionQuery(machines=(action.device,))).actions
+        return listing(self._ports, (action.device,), DEADLINE)[action.target]
 
     def _take_back(self, entry: Entry[Action], why: str, now: datetime) -> None:
         try:

@@ -22,12 +22,13 @@ from responders._interface import (
     newest,
     news_after,
 )
+from shared.models.frozen import Params
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from responders._interface import Standing
-    from shared.models.action import Action
+    from shared.models.action import Action, Slot
     from shared.models.device import MachineAction
 
 
@@ -50,14 +51,22 @@ class Pair:
 
 
 HELD = "held"
-"""A parameter of a release that a person orders: by our ledger the device is held, whatever Defender still lists. How
-long it keeps machine actions is nowhere documented.
+"""A parameter of a release: by our ledger the device is held, whatever Defender still lists. How long it keeps machine
+actions is nowhere documented.
 """
 
 FORGOTTEN = "Defender does not list it any more"
 
 ISOLATION = Pair("isolate", "unisolate", "isolation", "isolated", "released")
 RESTRICTION = Pair("restrictcodeexecution", "unrestrictcodeexecution", "restriction", "restricted", "set free again")
+
+TAKEN = {pair.takes: pair.taken for pair in (ISOLATION, RESTRICTION)}
+"""What a containment makes of a device, by its type of machine action."""
+
+
+def as_held(slot: Slot | None) -> Params:
+    """The parameters of a release of the device that has this slot."""
+    return Params({HELD: "true"} if slot and slot.held else {})
 
 
 def taking(  # noqa: PLR0911 - one standing after the other, the strongest first

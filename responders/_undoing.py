@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from responders._given_back import by_hand
 from responders._interface import GIVING_BACK, containment
-from responders._taking import HELD
+from responders._taking import as_held
 from shared.models.action import Action, State
-from shared.models.frozen import Params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,7 +77,7 @@ def _release(state: IncidentState, taken: Action, responder: str, slot: Slot, fa
         reason=f"{WHY}; the rule {taken.rule} asks for its release then",
         rule=taken.rule,
         detail=WHY,
-        params=Params({HELD: "true"} if slot.held else {}),
+        params=as_held(slot),
     )
     others = [each for each in slot.holders if each not in own]
     yield refused(planned, others, facts.now) if others else planned
