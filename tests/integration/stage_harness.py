@@ -11,7 +11,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ from shared.storage.connections import Connection, locate
 from shared.storage.interface import Conflict
 
 Json = dict[str, Any]
-PATIENCE: Final = 90.0
+PATIENCE: Final = 180.0
 SOON: Final = {"pending": [0.2, 0.5], "running": [0.3, 0.8]}
 _BUDGETS: Final = ("incidents", "machines", "machine_actions", "isolate", "collect", "package_uri", "hunting")
 TENANT: Final[Json] = {
@@ -149,16 +149,30 @@ class Play:
                     with suppress(Conflict):  # a host was faster
                         self.ledger.move(entry, action.model_copy(update={"due": now - timedelta(minutes=1)}))
 
-    def outlive(self, *incidents: str) -> None:
-        """While no host runs: let the minutes pass for which a dead one's downloads and notices are left alone."""
+    def claims(self, *incidents: str) -> frozenset[str]:
+        """What is being downloaded or told now, each by the ETag of its row."""
+        actions = [each for incident in incidents for each in self.ledger.open_actions(incident)]
+        notices = [each for incident in incidents for each in self.ledger.notices(incident)]
+        fetching = {each.etag for each in actions if each.value.state is State.FETCHING}
+        return frozenset(fetching | {each.etag for each in notices if each.value.pending})
+
+    def outlive(self, *incidents: str, claims: Container[str] | None = None) -> None:
+        """Let the minutes pass for which a dead host's downloads and notices are left alone.
+
+        Where a host lives, `claims` says which are the dead one's: those that stood still since.
+        """
         long_ago = datetime.now(UTC) - timedelta(minutes=5)
+        claims = self.claims(*incidents) if claims is None else claims
         for incident in incidents:
             for entry in self.ledger.open_actions(incident):
-                if entry.value.state is State.FETCHING:
-                    self.ledger.move(entry, entry.value.model_copy(update={"due": long_ago}))
+                if entry.value.state is State.FETCHING and entry.etag in claims:
+                    with suppress(Conflict):
+                        self.ledger.move(entry, entry.value.model_copy(update={"due": long_ago}))
             for notice in self.ledger.notices(incident):
-                if notice.value.pending:
-                    self.ledger.put_notice(incident, notice.value.model_copy(update={"since": long_ago}), notice.etag)
+                if notice.value.pending and notice.etag in claims:
+                    late = notice.value.model_copy(update={"since": long_ago})
+                    with suppress(Conflict):
+                        self.ledger.put_notice(incident, late, notice.etag)
                     self.ledger.remind(incident, long_ago)
 
     def _over(self, incident: str) -> bool:

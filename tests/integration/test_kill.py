@@ -25,7 +25,7 @@ KINDS = ["started", "contained", "ended"]
 SLOW: Json = {"visibility_seconds": 1}
 CAPS = '{"per_hour": 99, "fleet_share": 1}'
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 def held(incident: str, kind: str, method: str, path: str, **more: object) -> Json:
@@ -51,6 +51,8 @@ MOMENTS = [
 """A dozen moments, each at a call that leaves the process: before its effect, or after it and before the answer."""
 
 _TWICE = ["assess_incident", "notify_people"]
+STILL = 20.0
+"""Seconds after which a claim that did not move is a dead host's: a living one needs a few for such a package."""
 FUNCTIONS = ["collect_evidence", "archive_evidence", *_TWICE, *_TWICE]
 
 
@@ -122,6 +124,9 @@ def two_at_once(stage: Play) -> None:
         raised(stage, *BOTH)
         stage.await_told("started", *BOTH)
         kill(first)
+        claims = stage.claims(*BOTH)
+        time.sleep(STILL)
+        stage.outlive(*BOTH, claims=claims)
         stage.await_over(*BOTH, seconds=200)
 
 
