@@ -53,7 +53,7 @@ FAULTS: list[Json] = [
 ]
 
 pytestmark = [
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux"),
 ]
 
