@@ -47,8 +47,7 @@ def follow_actions(timer: func.TimerRequest) -> None:
 @app.queue_trigger(arg_name="message", queue_name="archive", connection=STORAGE)
 def archive_evidence(message: func.QueueMessage) -> None:
     """Archive what is finished."""
-    del message
-    flow().archive()
+    flow().archive(message.get_body().decode())
 
 
 @app.queue_trigger(arg_name="message", queue_name="report", connection=STORAGE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from responders._alarms import over, trouble
@@ -21,7 +22,7 @@ from responders._housekeeping import Housekeeping
 from responders._interface import Lane
 from responders._notify import Notify
 from responders._orders import Orders
-from responders._ports import COLLECT, INCIDENTS, NOTIFY, REPORT
+from responders._ports import ARCHIVE, COLLECT, INCIDENTS, NOTIFY, OVERDUE, REPORT
 from responders._readiness import examine_in_quiet
 from responders._refusal import Asked, Service
 from responders._refusals import refusal_of, told
@@ -44,6 +45,7 @@ class Flow:
     def __init__(self, ports: Ports) -> None:
         """Everything outside comes with `ports`."""
         self._ports = ports
+        self._archiving = Lock()
 
     def _stop(self) -> datetime:
         """When a call has to end by itself: well before the platform would end it."""
@@ -109,9 +111,17 @@ class Flow:
             look_at_work(self._ports)
             examine_in_quiet(self._ports)
 
-    def archive(self) -> None:
-        """Queue: bring what is finished into the evidence store."""
-        Archive(self._ports).run(self._stop())
+    def archive(self, action: str = OVERDUE) -> None:
+        """Queue: bring what is finished into the evidence store. One call of a process at a time, since each holds
+        blocks in memory; another's message comes back a little later, to whichever process is free.
+        """
+        if self._archiving.acquire(blocking=False):
+            try:
+                Archive(self._ports).run(self._stop())
+            finally:
+                self._archiving.release()
+        elif action != OVERDUE:  # that one is sent anew as long as anything is
+            self._ports.queues.send(ARCHIVE, action, delay=_SOON)
 
     def report(self, incident: str) -> None:
         """Queue: build or refresh an incident's report."""

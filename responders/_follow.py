@@ -18,7 +18,7 @@ from responders._interface import adopted
 from responders._leftovers import tidy
 from responders._letters import bury
 from responders._nudges import tell, tell_away
-from responders._ports import ARCHIVE, INCIDENTS, QUEUES
+from responders._ports import ARCHIVE, INCIDENTS, OVERDUE, QUEUES
 from responders._refusal import Asked, Service
 from responders._refusals import TABLE, refusal_of, told
 from responders._rivals import Rivals
@@ -235,7 +235,7 @@ class Follow:
             elif action.state is State.FETCHING:
                 queues.add(ARCHIVE)
         for queue in sorted(queues):
-            self._ports.queues.send(queue, "overdue")
+            self._ports.queues.send(queue, OVERDUE)
         for incident in self._ports.ledger.overdue(now):
             self._ports.ledger.remind(incident, now + self._ports.settings.NUDGE_AFTER)
             self._ports.queues.send(INCIDENTS, incident)

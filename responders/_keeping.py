@@ -106,7 +106,7 @@ class Keeping:
         for chunk in self.timed(self._ports.evidence.read(stored.name)):
             tally.add(chunk)
             contents.add(chunk)
-            tail = (tail + chunk)[-TAIL:] if told.media_type == ZIP else b""
+            tail = (tail + chunk[-TAIL:])[-TAIL:] if told.media_type == ZIP else b""
         contents.end()
         if (tally.size, tally.sha256) != (stored.size, stored.sha256):
             raise self._differs(name)

@@ -30,6 +30,9 @@ REPORT = "report"
 NOTIFY = "notify"
 ORDERS = "orders"
 QUEUES = (INCIDENTS, CONTAIN, COLLECT, ARCHIVE, REPORT, NOTIFY, ORDERS)
+OVERDUE = "overdue"
+"""What a message says that is about all of a queue's work that should have been done."""
+
 _NO_NAME = re.compile(r"[^\w ,@+-]")
 TABLE = "ledger"
 PAGER = "pager"

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from shared.storage.interface import Staging
 
 PIECE = 64 * 1024 * 1024
-"""Bytes of a piece, and the most that is fetched twice where a connection breaks. What is smaller needs no staging."""
+"""Bytes of a piece, and the most that is fetched twice where a connection breaks. What is smaller needs no staging. The
+last one of a call is as long as it came to be: else what brings less than that in a call would never go on.
+"""
 
 
 _STRAIGHT = "straight"
@@ -56,16 +58,30 @@ class Stream:
         """Take off `chunks`, each of any size."""
         self._chunks = iter(chunks)
         self._rest = b""
+        self._late: Incomplete | None = None
 
     @property
     def more(self) -> bool:
         """Whether anything is left. May raise what the chunks raise."""
+        if self._late:
+            raise self._late
         while not self._rest:
             chunk = next(self._chunks, None)
             if chunk is None:
                 return False
             self._rest = chunk
         return True
+
+    def take_in_time(self, size: int) -> Iterator[bytes]:
+        """Up to so many bytes, of which at least one is there. Where the call's time is over before all of them came,
+        those that did; `more` raises then.
+        """
+        try:
+            yield from self.take(size)
+        except Incomplete as error:
+            if error.cause is not Cause.TIME:
+                raise
+            self._late = error
 
     def take(self, size: int) -> Iterator[bytes]:
         """Up to so many bytes."""
@@ -139,9 +155,12 @@ class Transfer:
         found = list(pieces)
         tags = {"tag": download.tag} if download.tag else {}
         tags |= {"total": str(download.total)} if download.total is not None else {}
+        take = (
+            stream.take_in_time if download.start == there else stream.take
+        )  # else it would be the same again for ever
         while stream.more:
             name = f"{place}/{len(found):06d}"
-            stored = self._staging.write_once(name, stream.take(self._piece), metadata={**self._metadata, **tags})
+            stored = self._staging.write_once(name, take(self._piece), metadata={**self._metadata, **tags})
             if not stored.created:
                 raise Transient(f"{name} was staged by another worker")
             self.moved += 1

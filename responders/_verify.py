@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 PAYLOAD, TAGS, MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt", "manifest.json"
 CHECKPOINT, CHAIN, CHUNK = "checkpoint.json", "custody.jsonl", 1024 * 1024
-LARGE, SMALL, MOST = 64 * CHUNK, 8 * CHUNK, 1000  # bytes of all items or events, bytes of another file; findings
+LARGE, SMALL, VALUES, MOST = 16 * CHUNK, 8 * CHUNK, 500_000, 1000  # bytes of a list, of a file; values; findings
 _LINE, _EACH = re.compile(r"([0-9a-f]{64})  (\S.*)\n?"), re.compile(r"[^\n]*\n|[^\n]+")
 KEY_BYTES, EXPONENTS = range(256, 1025), range(0x10001, 1 << 32)  # with the exponent 1 anything would be signed
 _SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, 9.2: DigestInfo of SHA-256
@@ -90,12 +90,13 @@ class _Run:
         if name not in self.names:
             self.say(name, "", "is missing")
             return b""
-        data, most = bytearray(), LARGE if name in (MANIFEST, CHAIN) else SMALL
+        data, most, values = bytearray(), LARGE if name in (MANIFEST, CHAIN) else SMALL, 0
         try:
             for piece in self.reader.read(name):
                 data += piece
-                if len(data) > most:
-                    self.say(name, "", f"is too large: it has more than {most} bytes")
+                values += sum(map(piece.count, b",[{"))
+                if len(data) > most or values > VALUES:
+                    self.say(name, "", f"is too large: it has more than {most} bytes or {VALUES} values")
                     return b""
         except (KeyError, OSError):
             self.say(name, "", "cannot be read")
@@ -143,8 +144,7 @@ def check(reader: Reader, folder: str = "") -> Checked:
     tags = {} if sealed else {name: sha256 for name, (sha256, _) in run.listed(TAGS).items()}
     promised = {**point["files"], **run.chained, CHECKPOINT: run.hashes[CHECKPOINT]} if sealed else tags
     _tags(run, promised, sealed=sealed)
-    known = {*items, *payload, *promised, *(() if sealed else run.hashes), TAGS, CHECKPOINT}
-    for name in sorted(run.names - known):
+    for name in sorted(run.names - {*items, *payload, *promised, *(() if sealed else run.hashes), TAGS, CHECKPOINT}):
         run.say(name, "", "is not part of the run: somebody put it there")
     return run.done
 

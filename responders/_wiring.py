@@ -49,7 +49,10 @@ def _found() -> tuple[Responder, ...]:
 @cache
 def flow() -> Flow:
     """The flow of this process. Raises SettingsError, naming everything that is wrong."""
+    from shared.storage.allocation import give_back_large  # noqa: PLC0415 - see build
+
     logging.getLogger("azure").setLevel(logging.WARNING)
+    give_back_large()
     return Flow(build(os.environ))
 
 

@@ -130,12 +130,13 @@ def archived(connection: Connection, link: str, size: int, number: int) -> Watch
 def ours_alone(connection_string: str, link: str, size: str) -> None:
     """In a process of its own: prints the largest size that it had (`VmHWM`, MiB), before and at the end."""
     connection = Connection(Location("bench", connection_string=connection_string))
-    before = _resident()
+    before = resident()
     archived(connection, link, int(size), 999)
-    print(before, _resident())
+    print(before, resident())
 
 
-def _resident() -> int:
+def resident() -> int:
+    """The largest size that this process had so far: MiB."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) // 1024
 

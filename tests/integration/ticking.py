@@ -15,7 +15,7 @@ from responders._governor import Governor
 from responders._ledger import Ledger
 from responders._library import PinnedDevices
 from responders._policies import SHIPPED, Policies
-from responders._ports import ARCHIVE, COLLECT, CONTAIN, QUEUES, Ports
+from responders._ports import COLLECT, CONTAIN, QUEUES, Ports
 from responders._wiring import responders
 from shared.clients.interface import Chat, Devices, Downloads, Hunting, HuntingRows, Incidents
 from shared.config import load
@@ -107,8 +107,10 @@ class Ticking:
                 self.flow.report(text)
             case "orders":
                 self.flow.order(text)
+            case "archive":
+                self.flow.archive(text)
             case _:
-                {CONTAIN: self.flow.contain, COLLECT: self.flow.collect, ARCHIVE: self.flow.archive}[queue]()
+                {CONTAIN: self.flow.contain, COLLECT: self.flow.collect}[queue]()
 
 
 def ticking(clock: FakeClock, clients: Clients, *, policy: Path = SHIPPED, **changed: str) -> Ticking:

@@ -146,7 +146,7 @@ class Platform:
             INCIDENTS: lambda: flow.assess(message.text),
             CONTAIN: flow.contain,
             COLLECT: flow.collect,
-            ARCHIVE: flow.archive,
+            ARCHIVE: lambda: flow.archive(message.text),
             NOTIFY: lambda: flow.notify(message.text),
             REPORT: lambda: flow.report(message.text) if self._reports else None,
             ORDERS: lambda: flow.order(message.text),

@@ -137,7 +137,7 @@ class Office:
             INCIDENTS: self.flow.assess,
             CONTAIN: lambda _text: self.flow.contain(),
             COLLECT: lambda _text: self.flow.collect(),
-            ARCHIVE: lambda _text: self.flow.archive(),
+            ARCHIVE: self.flow.archive,
             REPORT: self.flow.report,
             NOTIFY: self.flow.notify,
             ORDERS: self.flow.order,

@@ -148,7 +148,7 @@ class Stand:
             "incidents": self.flow.assess,
             "contain": lambda _: self.flow.contain(),
             "collect": lambda _: self.flow.collect(),
-            "archive": lambda _: self.flow.archive(),
+            "archive": self.flow.archive,
             "report": self.flow.report,
             "notify": self.flow.notify,
             "orders": self.flow.order,

@@ -200,8 +200,8 @@ def test_an_expired_link_is_asked_for_anew() -> None:
     assert fetched(run) == sha256(DATA)
 
 
-def test_a_call_ends_with_its_time_and_the_next_goes_on() -> None:
-    server = Server()
+def slowed(server: Server) -> Archived:
+    """A run whose server needs a second for each chunk of ten bytes."""
     run = run_with(server)
 
     def slowly(where: str, start: int, tag: str) -> Download:
@@ -215,12 +215,48 @@ def test_a_call_ends_with_its_time_and_the_next_goes_on() -> None:
         return Download(chunks(), opened.length, opened.start, opened.tag, opened.date)
 
     run.downloads.opening = slowly
+    return run
+
+
+def test_a_call_ends_with_its_time_and_the_next_goes_on() -> None:
+    server = Server()
+    run = slowed(server)
     desk = run.desk(timedelta(seconds=35))
     with pytest.raises(Incomplete) as ended:
         desk.fetch(NAME, link, kind="memory", media_type="x/y", check=unchecked)
     assert (ended.value.cause, desk.moved) == (Cause.TIME, True)
     assert fetched(run, timedelta(seconds=100)) == sha256(DATA)
-    assert [start for start, _ in server.asked] == [0, 300]
+    assert [start for start, _ in server.asked] == [0, 340]
+
+
+def test_what_is_too_slow_for_one_piece_in_a_call_comes_all_the_same() -> None:
+    """Each call keeps what it had when its time was over, though that is less than a piece."""
+    server = Server()
+    run = slowed(server)
+    for _ in range(19):
+        desk = run.desk(timedelta(seconds=6))
+        with pytest.raises(Incomplete) as ended:
+            desk.fetch(NAME, link, kind="memory", media_type="x/y", check=unchecked)
+        assert (ended.value.cause, desk.moved) == (Cause.TIME, True)
+    assert fetched(run, timedelta(seconds=1000)) == sha256(DATA)
+    assert [start for start, _ in server.asked] == [50 * number for number in range(20)]
+
+
+def test_a_slow_server_that_begins_anew_each_time_is_given_up_in_the_end() -> None:
+    """Every call compares what it had before, and brings nothing: it is counted."""
+    server = Server(ranges=False)
+    run = slowed(server)
+    moved = []
+    for _ in range(3):
+        desk = run.desk(timedelta(seconds=6))
+        with pytest.raises(Incomplete, match="the time of one call ran out"):
+            desk.fetch(NAME, link, kind="memory", media_type="x/y", check=unchecked)
+        moved.append(desk.moved)
+    assert moved == [True, False, False]
+    desk = run.desk(timedelta(seconds=9))
+    with pytest.raises(Incomplete, match="the time of one call ran out"):
+        desk.fetch(NAME, link, kind="memory", media_type="x/y", check=unchecked)
+    assert not desk.moved  # some more came this time, and would come again as long as anybody asks
 
 
 @pytest.mark.parametrize("straight", [0, 10_000])

@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -308,15 +309,31 @@ class Endless(Memory):
     [
         *((name, 8) for name in ("checkpoint.json", "custody/000003.json", "README.txt", "verify.py")),
         *((name, 8) for name in ("tagmanifest-sha256.txt", "manifest-sha256.txt")),
-        *((name, 64) for name in ("manifest.json", "custody.jsonl")),
+        *((name, 16) for name in ("manifest.json", "custody.jsonl")),
     ],
 )
 def test_what_is_too_large_for_a_file_of_ours_is_not_read_to_its_end(run: Archived, name: str, most: int) -> None:
     """A stranger's run may hold anything, and is checked in a process with little memory."""
     reader = Endless(run.objects, name, 1000)
     found = check(reader, run.folder).findings
-    assert (name, f"is too large: it has more than {most * MEBI} bytes") in {(each.object, each.text) for each in found}
+    assert (name, f"is too large: it has more than {most * MEBI} bytes or 500000 values") in {
+        (each.object, each.text) for each in found
+    }
     assert reader.given == most + 1
+
+
+@pytest.mark.parametrize("piece", ["[],", '{"":1},'])
+@pytest.mark.parametrize("name", ["manifest.json", "checkpoint.json"])
+def test_what_would_fill_the_memory_once_it_is_parsed_is_not_parsed(run: Archived, name: str, piece: str) -> None:
+    """Two bytes of brackets are an object of 60 to 250: what has the size of one of ours is not harmless by that."""
+    hostile = f'{{"items": [{piece * 600_000}{piece[:-1]}]}}'.encode()
+    assert len(hostile) < 8 * MEBI
+    tracemalloc.start()
+    found = check(Memory({**run.objects, name: hostile}), run.folder).findings
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (name, "is too large") in {(each.object, each.text.partition(":")[0]) for each in found}
+    assert peak < 40 * MEBI
 
 
 def test_findings_without_end_are_not_all_kept(run: Archived) -> None:
