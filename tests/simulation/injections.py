@@ -38,6 +38,9 @@ HAPPENINGS = (
         "a session is cancelled",
         "a device restarts",
         "a file is replaced",
+        "expected activity",
+        "attacked again",
+        "tags are replaced",
     ),
 )
 """What happens in the tenant."""
