@@ -200,7 +200,7 @@ class World:
             injected=injected,
         )
         self.people = People(self, SPAN if eventful and self.dangers.orders else 0.0)
-        self.scenes = Scenes(self, SPAN if eventful else 0.0)
+        self.scenes = Scenes(self, SPAN if eventful and self.dangers.scenes else 0.0)
         self.garbage: list[str] = []
         for _ in range(self.random.choice([0, 0, 1])):
             self.clockwork.after(self.random.uniform(30, SPAN), self._rubbish)
