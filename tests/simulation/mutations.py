@@ -193,7 +193,6 @@ MUTATIONS = (
         '        if ahead and seen.status == "cancelled":\n',
         '        ahead = None\n        if ahead and seen.status == "cancelled":\n',
         "leave an isolation of ours parked behind a person's",
-        seed=162,
     ),
     Mutation(
         "responders/_wants.py",
