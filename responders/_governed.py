@@ -177,10 +177,6 @@ class GovernedDevices(_Governed):
         """See `Devices.upload`."""
         self._read("library", lambda: self._inner.upload(name, content, description))
 
-    def remove(self, name: str) -> None:
-        """See `Devices.remove`."""
-        self._read("library", lambda: self._inner.remove(name))
-
     def cancel(self, action: str, comment: str) -> MachineAction:
         """See `Devices.cancel`."""
         return self._read("actions", lambda: self._inner.cancel(action, comment))

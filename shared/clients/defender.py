@@ -172,10 +172,6 @@ class DefenderDevices:
         fields = {"Description": description, "HasParameters": "true", "OverrideIfExists": "true"}
         self._api.upload("/api/libraryfiles", _file(name), content, fields)
 
-    def remove(self, name: str) -> None:
-        """See `Devices.remove`."""
-        self._api.remove(f"/api/libraryfiles/{_file(name)}")
-
     def cancel(self, action: str, comment: str) -> MachineAction:
         """See `Devices.cancel`."""
         path = f"/api/machineactions/{quote(action, safe='')}/cancel"

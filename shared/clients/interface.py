@@ -148,9 +148,6 @@ class Devices(Protocol):
         `library`.
         """
 
-    def remove(self, name: str) -> None:
-        """Take a file out of the library. Raises NotFound. Budget `library`."""
-
     def cancel(self, action: str, comment: str) -> MachineAction:
         """Stop a machine action that is not over; it says so in the answer. Acting, yet may be repeated: it names one
         action. Budget `actions`. Raises NotFound, also for a while after the action's creation, and Rejected where the

@@ -119,10 +119,6 @@ class Api:
         parts = {"file": (name, content, "application/octet-stream")}
         self._sent("POST", self.base + path, data=dict(fields), files=parts).raise_for()
 
-    def remove(self, path: str) -> None:
-        """DELETE. Any 2xx is success."""
-        self._sent("DELETE", self.base + path).raise_for()
-
     def _sent(self, method: str, url: str, **what: Any) -> Heard:  # noqa: ANN401 - what requests takes
         """One call; a second one where the first one's token was refused, so that it had no effect, and there is
         another.

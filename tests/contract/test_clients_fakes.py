@@ -125,7 +125,6 @@ def _call(tenant: Tenant, call: str, mishaps: Mishaps, action: str, link: str) -
         "devices.live_response": lambda: devices.live_response(HOST, [GetFile("/x")], "a"),
         "devices.library": devices.library,
         "devices.upload": lambda: devices.upload("a.sh", b"a", "a"),
-        "devices.remove": lambda: devices.remove("a.sh"),
         "hunting.run": lambda: hunting.run("DeviceInfo", tenant.now(), tenant.now()),
         "downloads.open": lambda: list(downloads.open(link).chunks),
         "chat.post": lambda: chat.post({"text": "a"}),

@@ -139,14 +139,6 @@ def test_an_upload_takes_the_place_of_what_is_there(stand: Stand) -> None:
     assert [each.sha256 for each in stand.devices.library()] == [sha256(b"two").hexdigest()]
 
 
-def test_a_file_is_removed_once(stand: Stand) -> None:
-    stand.devices.upload("a.sh", b"one", "")
-    stand.devices.remove("a.sh")
-    assert list(stand.devices.library()) == []
-    with pytest.raises(NotFound):
-        stand.devices.remove("a.sh")
-
-
 @pytest.mark.parametrize("name", ["", "../machines/1", "a b", "a/b", "a;b"])
 def test_a_name_that_the_library_does_not_take_is_refused(stand: Stand, name: str) -> None:
     with pytest.raises(Rejected):

@@ -28,7 +28,6 @@ WRITES: dict[str, Call] = {
     "incidents.set_tags": lambda stand: stand.incidents.set_tags("7", []),
     "incidents.comment": lambda stand: stand.incidents.comment("7", "x"),
     "devices.upload": lambda stand: stand.devices.upload("x", b"x", "x"),
-    "devices.remove": lambda stand: stand.devices.remove("x"),
 }
 ACTS: dict[str, Call] = {
     "devices.isolate": lambda stand: stand.devices.isolate(HOST, "x"),

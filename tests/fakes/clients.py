@@ -109,7 +109,7 @@ POSSIBLE = {
     **dict.fromkeys(("devices.machine", "devices.named", "devices.onboarded", "devices.actions"), _READ),
     **dict.fromkeys(("devices.action", "devices.package_link", "devices.result_link"), (*_READ, HIDDEN)),
     "devices.library": _READ,
-    **dict.fromkeys(("devices.upload", "devices.remove"), _CHANGE),
+    "devices.upload": _CHANGE,
     "devices.live_response": (*_ACT, DISABLED),
     "devices.collect_package": (*_ACT, DISABLED),
     "devices.isolate": (*_ACT, SILENT, RACE, DISABLED),
@@ -333,11 +333,6 @@ class FakeDevices(_Fake):
         body = b"".join(edge + b"\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts)
         headers = {"content-type": "multipart/form-data; boundary=edge"}
         self._json("devices.upload", "write", Request("POST", "/api/libraryfiles", {}, headers, body + edge + b"--"))
-
-    def remove(self, name: str) -> None:
-        reply = self._send("devices.remove", "write", Request("DELETE", f"/api/libraryfiles/{name}"))
-        if reply.status >= REDIRECTS:
-            raise refusal(reply.status, reply.headers, reply.body)
 
     def cancel(self, action: str, comment: str) -> MachineAction:
         sent = _post(f"/api/machineactions/{action}/cancel", {"Comment": comment})

@@ -16,6 +16,7 @@ class Dangers:
     what is cheap beside isolation; with `first`, it has the package collected before that. With `live`, some devices
     run Linux, and policy and people ask them for live response. Where `unsaid`, no link tells how long a package is, so
     that it comes through staging. With `hunts` harmful incidents are hunted for, with `reports` reports are made.
+    Without `scenes` there is none, whatever the seed has.
     """
 
     crash: float = 0.0
@@ -37,6 +38,7 @@ class Dangers:
     unsaid: bool = False
     hunts: bool = True
     reports: bool = True
+    scenes: bool = True
 
 
 def drawn(seed: int) -> Dangers:

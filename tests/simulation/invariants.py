@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from responders._governor import LEASE
 from responders._sessions import CLEAN_UP
-from shared.models.action import State
+from shared.models.action import State, target_of
 from shared.models.incident import Incident
-from shared.models.plan import Plan
+from shared.models.plan import Plan, Verdict
 from tests.simulation.invariants_of_live import OF_LIVE
 from tests.simulation.invariants_of_more import GIVING_BACK, OF_MORE
 from tests.simulation.invariants_of_orders import OF_ORDERS
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Invariant = Callable[["World"], Iterator[str]]
 _SKEW = timedelta(seconds=1)
+_LISTED = timedelta(seconds=175)
+"""After which whoever looks sees a release: actions may be hidden for 100 seconds, and workers be slow."""
 
 
 def assessed_at_its_last_version(world: World) -> Iterator[str]:
@@ -230,6 +232,29 @@ def a_persons_release_stands(world: World) -> Iterator[str]:
             yield f"{effect.device[:8]} at {effect.at}"
 
 
+def who_is_attacked_again_is_contained_again(world: World) -> Iterator[str]:
+    """A device that a person released in the portal and of which there is a new harmful alert since is contained again,
+    or its isolation waits for a person, was refused or came to nothing, and says why.
+    """
+    if world.dangers.switches:  # what came while observing calls for nothing
+        return
+    rows = [each for each in world.record.actions() if each.responder == "isolate"]
+    for state in world.record.incidents():
+        plan = world.record.plan(state)
+        for device in plan.assessment.devices if plan and plan.assessment.verdict == Verdict.HARMFUL else ():
+            freed = world.record.released_in_the_portal(device.id)
+            asked = any(want.responder == "isolate" for want in device.wants)
+            if not freed or not asked or not device.newest_alert or device.newest_alert <= freed + _LISTED:
+                continue
+            there = [each for each in rows if each.target == target_of(device.id)]
+            met = [each for each in there if each.device_alert and each.device_alert >= device.newest_alert]
+            met += [each for each in there if each.state is State.WAITING]
+            met += [each for each in there if each.finished_at and each.finished_at >= device.newest_alert]
+            done = any(each.state in {State.SUCCEEDED, State.ELSEWHERE} for each in met)
+            if (done or not met) and not world.record.isolated_since(device.id, freed):
+                yield f"{device.id[:8]}, released at {freed}, alert of incident {state.id} at {device.newest_alert}"
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     assessed_at_its_last_version,
     ends_or_waits,
@@ -248,6 +273,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     nothing_newer_is_lost,
     what_cannot_be_read_stops_nobody,
     merged_is_carried_on,
+    who_is_attacked_again_is_contained_again,
     *OF_MORE,
     *OF_TELLING,
     *OF_ORDERS,

@@ -8,6 +8,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from responders._leftovers import leftovers
 from responders._sessions import CLEAN_UP
 from shared.models.action import State
 from tests.simulation.live import MOST, PINS
@@ -96,6 +97,15 @@ def _says(action: Action, path: str) -> bool:
     return action.state is State.WAITING or path in action.detail or over
 
 
+def what_ended_half_way_is_removed(world: World) -> Iterator[str]:
+    """Whatever live response ended half-way on a device, an action of its own is planned that removes what it left."""
+    actions = world.record.actions()
+    planned = {action.params.get("of") for action in actions if action.responder == CLEAN_UP}
+    for action in actions:
+        if leftovers(action) and action.id not in planned:
+            yield f"{action.key} is {action.state}: {action.detail}"
+
+
 def nothing_unpinned_is_started(world: World) -> Iterator[str]:
     """No tool is started on a device but the one whose hash the settings name, whatever the library holds."""
     for sha256 in world.live.devices.ran if world.live else ():
@@ -122,6 +132,7 @@ OF_LIVE = (
     captures_are_whole_or_explained,
     files_are_what_the_device_has,
     devices_are_cleaned_up_or_said,
+    what_ended_half_way_is_removed,
     nothing_unpinned_is_started,
     only_plain_words_reach_devices,
 )

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _HARMFUL = {"malicious", "suspicious"}
-_BENIGN = {"falsepositive", "informationalexpectedactivity"}
 GIVING_BACK = {"Unisolate", "UnrestrictCodeExecution"}
 """What undoes a containment."""
 
@@ -75,8 +74,8 @@ def collection_has_its_head_start(world: World) -> Iterator[str]:
 
 
 def given_back_only_where_benign(world: World) -> Iterator[str]:
-    """What is given back without an order was taken for an incident that an analyst then called benign."""
-    benign = {each.id for each in _incidents(world) if each.classification in _BENIGN}
+    """What is given back without an order was taken for an incident that an analyst then called a false positive."""
+    benign = {each.id for each in _incidents(world) if each.classification == "falsepositive"}
     for effect in world.record.effects:
         alone = effect.kind in GIVING_BACK and effect.row and not effect.row.opened_by
         if alone and effect.row and effect.row.incident not in benign:

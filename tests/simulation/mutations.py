@@ -193,7 +193,6 @@ MUTATIONS = (
         '        if ahead and seen.status == "cancelled":\n',
         '        ahead = None\n        if ahead and seen.status == "cancelled":\n',
         "leave an isolation of ours parked behind a person's",
-        seed=162,
     ),
     Mutation(
         "responders/_wants.py",
@@ -206,6 +205,7 @@ MUTATIONS = (
         '        cleared = incident.classification == "falsepositive"\n',
         "        cleared = True\n",
         "give back what nobody called benign",
+        seed=3,
     ),
     Mutation(
         "responders/_sealing.py",
@@ -351,24 +351,35 @@ MUTATIONS = (
         "        if planned and planned.key not in there:\n",
         "        if planned and planned.key in there:\n",
         "leave on devices what was ended half-way",
+        seed=16,
     ),
     Mutation(
         "responders/_taking.py",
         "    if action.approved:\n",
         "    if action:\n",
         "give back of itself what a person took on top of ours",
+        seed=18,
     ),
     Mutation(
         "responders/_rivals.py",
         "        behind = left_behind(action, seen, beside, responder.kinds, ours=ours)\n",
         "        behind = False\n",
         "wait for days behind what somebody else tried in vain",
+        seed=33,
     ),
     Mutation(
         "responders/tag.py",
         "            may_be_new = action.fetches > 1 and not action.progress",
         "            may_be_new = False",
         "take a tag for settled whose write had no answer",
+        seed=58,
+    ),
+    Mutation(
+        "responders/_reconciling.py",
+        "                if last:\n",
+        "                if last and not held:\n",
+        "go on holding what a person released",
+        seed=13,
     ),
     Mutation(
         "responders/_legs.py",

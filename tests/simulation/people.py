@@ -47,9 +47,10 @@ class People:
     def rest(self) -> None:
         """The trouble is over: more often than not somebody ends a hold that still stands."""
         if self._world.record.holding and self._random.random() < 0.7:
-            self._send("resume")
+            self.send("resume")
 
-    def _send(self, kind: str, **members: object) -> None:
+    def send(self, kind: str, **members: object) -> None:
+        """Send an order, now and then several times."""
         self._count += 1
         now = self._world.clockwork.now()
         order: dict[str, Any] = {"id": f"order-{self._count:04}", "kind": kind, "by": "Somebody", "at": now.isoformat()}
@@ -82,7 +83,7 @@ class People:
                 {"incident": action.incident, "device": action.device[:12]},
                 {"incident": action.incident, "device": action.label, "responder": action.responder},
             ]
-        self._send(kind, **self._random.choice(how))
+        self.send(kind, **self._random.choice(how))
 
     def _approve(self) -> None:
         self._decide("approve", self._actions(State.WAITING))
@@ -97,7 +98,7 @@ class People:
             action = self._random.choice(about)
             left = (action.approve_by - self._world.clockwork.now()).total_seconds() if action.approve_by else 0.0
             at = max(0.0, left + self._random.uniform(-4, 8))
-            self._world.clockwork.after(at, lambda: self._send("approve", action=action.id))
+            self._world.clockwork.after(at, lambda: self.send("approve", action=action.id))
 
     def _device(self) -> str:
         return fleet_id(self._random.choice(ATTACKED))
@@ -113,7 +114,7 @@ class People:
         open_ = [action for action in self._world.record.open_actions() if action.device and not action.state.final]
         about += [action.device for action in open_] * 2
         device = self._random.choice(about) if about and self._random.random() < 0.9 else self._device()
-        self._send("release", device=device, **self._incident())
+        self.send("release", device=device, **self._incident())
 
     def _hasty(self) -> None:
         """A release of what is being isolated at this moment, whether Defender shows that yet or not."""
@@ -121,7 +122,7 @@ class People:
         ours = [each for each in desk.everything() if each.kind == "Isolate" and each.source == "PublicApi"]
         about = [each.machine_id for each in ours if not desk.progress(each).final]
         if about:
-            self._send("release", device=self._random.choice(about))
+            self.send("release", device=self._random.choice(about))
         elif self._world.troubled:
             self._world.clockwork.after(3.0, self._hasty)
 
@@ -129,43 +130,43 @@ class People:
         """Two people want the same, at about the same moment."""
         self._release()
         device = next(reversed(self.sent.values())).model_dump().get("device")
-        self._world.clockwork.after(self._random.uniform(0, 20), lambda: self._send("release", device=device))
+        self._world.clockwork.after(self._random.uniform(0, 20), lambda: self.send("release", device=device))
 
     def _isolate(self) -> None:
-        self._send("isolate", device=self._device(), **self._incident())
+        self.send("isolate", device=self._device(), **self._incident())
 
     def _collect(self) -> None:
         kind, more = self._world.live.wish() if self._world.live else ("collect", {})
-        self._send(kind, device=self._device(), **self._incident(), **more)
+        self.send(kind, device=self._device(), **self._incident(), **more)
 
     def _retry(self) -> None:
         about = self._actions(State.FAILED, State.REFUSED, State.WITHDRAWN) or self._world.record.actions()
         if about:
-            self._send("retry", action=self._random.choice(about).id)
+            self.send("retry", action=self._random.choice(about).id)
 
     def _cancel(self) -> None:
         about = [action for action in self._world.record.open_actions() if not action.state.final]
         about = about or self._world.record.actions()
         if about:
-            self._send("cancel", action=self._random.choice(about).id)
+            self.send("cancel", action=self._random.choice(about).id)
 
     def _hold(self) -> None:
-        self._send("hold")
+        self.send("hold")
         for _ in range(self._random.choice([0, 1, 1, 2])):
-            self._world.clockwork.after(self._random.uniform(1, 500), partial(self._send, "resume"))
+            self._world.clockwork.after(self._random.uniform(1, 500), partial(self.send, "resume"))
 
     def _reassess(self) -> None:
         if self._world.life.incidents:
-            self._send("reassess", incident=self._random.choice([*self._world.life.incidents, "404"]))
+            self.send("reassess", incident=self._random.choice([*self._world.life.incidents, "404"]))
 
     def _note(self) -> None:
         if self._world.life.incidents:
-            self._send("note", incident=self._random.choice(self._world.life.incidents), text="Looked at it.")
+            self.send("note", incident=self._random.choice(self._world.life.incidents), text="Looked at it.")
 
     def _letter(self) -> None:
         letters = self._world.record.letters()
         key = self._random.choice(letters).key if letters else "incidents:nothing"
-        self._send(self._random.choice(["replay", "drop"]), letter=key)
+        self.send(self._random.choice(["replay", "drop"]), letter=key)
 
     def _namesake(self) -> None:
         """Another order under an id that is taken."""

@@ -17,6 +17,7 @@ from responders._leftovers import leftovers
 from shared.models.action import Action, State, action_id
 from shared.models.asked import DeadLetter, Held, OrderRecord
 from shared.models.incident import Incident, version_of
+from shared.models.plan import Plan
 from shared.models.progress import Absorbed, IncidentState, Notice, Watermark
 from tests.simulation.versions import undressed
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from local.tenant.actions import Action as MachineAction
     from shared.storage.interface import Row
     from tests.fakes.clients import Mishap
     from tests.simulation.clockwork import Process
@@ -263,6 +265,25 @@ class Record:
             seen.add(found.merged_into)
             found = Incident.model_validate(self._world.tenant.incidents.raw(found.merged_into))
         return found
+
+    def plan(self, state: IncidentState) -> Plan | None:
+        """What was planned for the version of an incident that was assessed last."""
+        text = self._world.documents.stored.get(f"{state.id}/{state.assessed}/plan.json")
+        return Plan.model_validate_json(text) if text else None
+
+    def released_in_the_portal(self, device: str) -> datetime | None:
+        """When a person released a device in the portal for the last time; None where nobody did."""
+        freed = self._over(device, "Unisolate")
+        return max((over for each, over in freed if each.source == "Portal"), default=None)
+
+    def isolated_since(self, device: str, moment: datetime) -> bool:
+        """Whether an isolation of a device, whoever asked for it, was carried out after a moment."""
+        return any(over > moment for _, over in self._over(device, "Isolate"))
+
+    def _over(self, device: str, kind: str) -> list[tuple[MachineAction, datetime]]:
+        desk = self._world.tenant.desk
+        done = [(each, desk.progress(each)) for each in desk.of(device) if each.kind == kind]
+        return [(each, seen.finished) for each, seen in done if seen.status == "Succeeded" and seen.finished]
 
     def rows_before(self, incident: str, device: str, moment: datetime) -> bool:
         """Whether the isolation of a device was planned for an incident before a moment."""

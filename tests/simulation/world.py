@@ -42,6 +42,7 @@ from tests.simulation.live_devices import LiveDevices
 from tests.simulation.people import People
 from tests.simulation.platform import Platform
 from tests.simulation.record import CREATING, Record
+from tests.simulation.scenes import Scenes
 from tests.simulation.tenant_life import PROTECTED_TAG, TenantLife
 from tests.simulation.versions import NewerRows, OlderRows, Versions
 
@@ -199,6 +200,7 @@ class World:
             injected=injected,
         )
         self.people = People(self, SPAN if eventful and self.dangers.orders else 0.0)
+        self.scenes = Scenes(self, SPAN if eventful and self.dangers.scenes else 0.0)
         self.garbage: list[str] = []
         for _ in range(self.random.choice([0, 0, 1])):
             self.clockwork.after(self.random.uniform(30, SPAN), self._rubbish)
@@ -320,6 +322,8 @@ class World:
         self._perhaps_die(call, "crash before")
         if call == "devices.isolate" and self.dangers.people and self._strikes(RIVAL):
             self._rival()
+        if call == "devices.isolate" and self.troubled:
+            self.scenes.rival()
         if call.startswith(("rows.", "queues.", "documents.", "evidence.", "staging.")) and self._strikes(
             self.dangers.storage
         ):
@@ -376,8 +380,9 @@ class World:
         if self.dangers.deaf and call == "chat.post":
             self.counters.injected["gone", call] += 1
             return GONE
+        lost = self.scenes.tagging() if call == "incidents.set_tags" and self.troubled else None
         chance = self.dangers.mishap * (OFTENER if call in SELDOM else 1.0)
-        mishap = self.random.choice(POSSIBLE[call]) if self._strikes(chance) else None
+        mishap = lost or (self.random.choice(POSSIBLE[call]) if self._strikes(chance) else None)
         if mishap and mishap.retry_after:
             mishap = replace(mishap, retry_after=self.random.choice(["2.128", "30", "90"]))
         if mishap:

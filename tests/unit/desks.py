@@ -81,9 +81,6 @@ class NoDevices:
     def upload(self, name: str, content: bytes, description: str) -> None:
         raise AssertionError((name, len(content), description))
 
-    def remove(self, name: str) -> None:
-        raise AssertionError(name)
-
     def cancel(self, action: str, comment: str) -> MachineAction:
         raise AssertionError((action, comment))
 
