@@ -49,15 +49,16 @@ def storm(devices: int) -> tuple[list[str], bool]:
     times = [(effect.at - raised).total_seconds() for effect in ours]
     calls = Counter(api for _, api, _ in world.record.calls)
     busiest = max(sum(start <= moment < start + 60 for moment in times) for start in times)
-    severities = ["high" if _place(effect.comment) % 2 == 0 else "medium" for effect in ours]
-    inversions = sum(one == "medium" and "high" in severities[at + 1 :] for at, one in enumerate(severities))
+    medium = [effect.row for effect in ours if effect.row and _place(effect.comment) % 2]
+    high = [effect.row for effect in ours if effect.row and _place(effect.comment) % 2 == 0]
+    inversions = sum(any(each.created < one.since < each.since for each in high) for one in medium)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     good = _contained(world) == devices and busiest <= LIMIT and not world.tenant.journal.violations()
     told = [
         f"{devices} devices: {len(ours)} isolations accepted, {_contained(world)} contained",
         f"  first after {times[0]:.0f} s, last after {times[-1] / 60:.1f} min (virtual)",
         f"  {len(ours) / (times[-1] / 60):.0f} a minute on average, {busiest} in the busiest, documented {LIMIT}",
-        f"  sent before a more severe one: {inversions} of {severities.count('medium')} of medium severity",
+        f"  reserved before a high one that was known and free: {inversions} of {len(medium)} of medium severity",
         "  calls per device: " + ", ".join(f"{api} {count / devices:.1f}" for api, count in sorted(calls.items())),
         f"  this machine: {cpu:.0f} s of CPU, {seconds:.0f} s, {memory:.0f} MiB at the most",
     ]
