@@ -7,25 +7,25 @@ believe it, but waits and lists again. So two of our own isolations never meet o
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from responders._containment import Candidate, reserve, settle
-from responders._details import Judged
-from responders._guardrails import Go, Ordered, blind, rule
+from responders._details import Details, Judged
+from responders._guardrails import Go, Ordered, rule
 from responders._holding import held
 from responders._interface import Lane
 from responders._lacks import lacks, without
-from responders._nudges import tell
+from responders._nudges import tell, wake
 from responders._outcomes import RETRY, Sender
 from responders._planning import lost_reason, stopped
 from responders._releasing import clear_the_way, standing
 from responders._sessions import Sessions
 from responders._settling import doubted
-from responders._turns import Turns
-from shared.errors import NotFound, Rejected, Throttled, Transient, Unreadable
+from responders._turns import Turns, graver
+from shared.errors import Rejected, Throttled, Transient, Unreadable
 from shared.models.action import State
 from shared.storage.interface import Conflict
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 BATCH = 10
 _CLAIMS = 6
-FACTS_FRESH = timedelta(minutes=10)
 _SENDABLE = frozenset({State.PLANNED, State.UNKNOWN, State.SENDING})
 
 log = logging.getLogger(__name__)
@@ -61,6 +60,7 @@ class Dispatch:
         self._lane = lane
         self._sender = Sender(ports)
         self._judged = Judged(ports)
+        self._details = Details(ports)
 
     def run(self, stop: datetime) -> None:
         """Send what is due, the most important first, until nothing is left, the budgets are used up, or `stop`."""
@@ -85,9 +85,9 @@ class Dispatch:
             free = [entry for entry in due if not turns.follows(entry.value)]
             ready = iter(Sessions.of(self._ports, free).admitted(free))
             taken = list(islice(ready, 1))
-            taken += islice((each for each in ready if self._api(each) == self._api(taken[0])), BATCH - 1)
+            taken += islice((each for each in ready if self._like(each) == self._like(taken[0])), BATCH - 1)
             until = self._ports.clock.now() + self._ports.settings.NUDGE_AFTER
-            moves = [(entry, entry.value.model_copy(update={"due": until})) for entry in taken]
+            moves = [(entry, entry.value.model_copy(update={"due": until, "in_line": True})) for entry in taken]
             try:
                 return self._ports.ledger.move_all(moves) if moves else []
             except Conflict:
@@ -97,9 +97,14 @@ class Dispatch:
     def _api(self, entry: Entry[Action]) -> str:
         return self._ports.responders[entry.value.responder].api
 
+    def _like(self, entry: Entry[Action]) -> tuple[str, int]:
+        """What the rows of a batch have in common: containments also how grave they are."""
+        return self._api(entry), entry.value.severity if self._lane is Lane.CONTAIN else 0
+
     def _due(self) -> list[Entry[Action]]:
         """This lane's rows that may be sent now, most important first."""
         rows = [entry for entry in self._ports.ledger.due(self._ports.clock.now()) if self._mine(entry.value)]
+        rows = [entry for entry in rows if not self._details.lacking(entry.value)]
         return sorted(rows, key=lambda entry: importance(entry.value))
 
     def _mine(self, action: Action) -> bool:
@@ -136,7 +141,7 @@ class Dispatch:
             return None
         if action.incident not in states:
             states[action.incident] = self._ports.ledger.heir(action.incident)
-        fresh = self._refreshed(entry)
+        fresh = self._details.refreshed(entry)
         if fresh and fresh.value.unread:
             fresh = self._reconsidered(fresh)
         if fresh is None:
@@ -191,45 +196,6 @@ class Dispatch:
         waits = clear_the_way(self._ports, action) if self._ports.gives_back(action) else waits
         return action.to(State.PLANNED, now, due=now + RETRY, detail=waits) if waits else None
 
-    def _refreshed(self, entry: Entry[Action]) -> Entry[Action] | None:
-        """The row with details of its device that are fresh enough for the rails; None if it must wait for them."""
-        action = entry.value
-        now = self._ports.clock.now()
-        responder = self._ports.responders[action.responder]
-        fresh = action.facts_at and now - action.facts_at < FACTS_FRESH
-        if not responder.contains or fresh or not self._ports.settings.respond:
-            return entry
-        try:
-            machine = self._ports.devices.machine(action.device)
-        except NotFound:
-            machine = None
-        except Rejected as error:
-            log.warning("device %s cannot be read: %s", action.device, error)
-            machine = None
-        except Transient as error:
-            if not self._overdue(action, now):
-                self._unrefreshed(entry, error, now)
-                return None
-            log.warning("device %s could not be read in time: %s", action.device, error)
-            machine = None
-        approved = action.approved and not (machine and blind(action, machine))
-        known = {"facts": machine, "facts_at": now, "approved": approved}
-        return self._ports.ledger.move(entry, action.model_copy(update=known))
-
-    def _overdue(self, action: Action, now: datetime) -> bool:
-        """Whether a person has to decide, whatever the device's details would say: they were waited for too long."""
-        settings = self._ports.tightened
-        ruling = rule(
-            action, respond=True, protected=settings.PROTECTED, now=now, max_age=settings.MAX_AGE_TO_CONTAIN, later=True
-        )
-        return not isinstance(ruling, Go)
-
-    def _unrefreshed(self, entry: Entry[Action], error: Transient, now: datetime) -> None:
-        """The details cannot be had now: the row is looked at again when they may."""
-        wait = timedelta(seconds=error.retry_after) if error.retry_after else RETRY
-        self._ports.ledger.move(entry, entry.value.model_copy(update={"due": now + wait, "detail": str(error)[:300]}))
-        self._ports.queues.send(str(self._lane), entry.value.id, delay=wait.total_seconds())
-
     def _settle(self, entry: Entry[Action], to: Action) -> None:
         if settle(self._ports, entry, to):
             tell(self._ports, to)
@@ -237,10 +203,12 @@ class Dispatch:
     def _send(self, batch: Sequence[Candidate]) -> bool:
         """Lease, reserve, list and send a batch of one API; False where nothing more can be sent now."""
         api = self._ports.responders[batch[0].entry.value.responder].api
-        lease = self._ports.governor.lease(api, len(batch))
+        ahead = graver(self._ports, [each.entry.value for each in batch]) if self._lane is Lane.CONTAIN else 0
+        lease = self._ports.governor.lease(api, len(batch), ahead, least=0)
         if lease.granted < len(batch):
-            self._wake(api, lease.again)
-            self._put_off(batch[lease.granted :], lease.again)
+            again = min(lease.again, self._ports.clock.now() + RETRY) if ahead else lease.again
+            wake(self._ports, self._lane, api, again)
+            self._put_off(batch[lease.granted :], again)
         if not lease.granted:
             return False
         sending = reserve(self._ports, batch[: lease.granted])
@@ -253,19 +221,15 @@ class Dispatch:
             return not isinstance(error, Throttled)
         taken = [self._sender.send(candidate, listed, lease.until) for candidate in sending]
         if not all(taken):
-            self._wake(api, self._ports.clock.now() + RETRY)
+            wake(self._ports, self._lane, api, self._ports.clock.now() + RETRY)
         return lease.granted == len(batch) and all(taken)
 
     def _put_off(self, batch: Sequence[Candidate], again: datetime) -> None:
         """For these there are no calls now: a refusal is a due time."""
-        for candidate in batch:
-            try:
-                self._ports.ledger.move(candidate.entry, candidate.entry.value.model_copy(update={"due": again}))
-            except Conflict:
-                continue
-
-    def _wake(self, api: str, again: datetime) -> None:
-        """Have somebody go on when there are calls again; one message, however many find the budget empty."""
-        if self._ports.governor.ask_to_wake(api, again):
-            delay = max(0.5, (again - self._ports.clock.now()).total_seconds())
-            self._ports.queues.send(str(self._lane), "budget", delay=delay)
+        moves = [(each.entry, each.entry.value.model_copy(update={"due": again})) for each in batch]
+        try:
+            self._ports.ledger.move_all(moves)
+        except Conflict:
+            for entry, to in moves:
+                with contextlib.suppress(Conflict):
+                    self._ports.ledger.move(entry, to)

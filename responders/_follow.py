@@ -160,7 +160,8 @@ class Follow:
 
     def _progress(self, entry: Entry[Action], seen: MachineAction, now: datetime) -> None:
         responder = self._ports.responders[entry.value.responder]
-        to = progressed(entry.value, seen, responder, now, self._ports.settings.AWAY_REISSUES)
+        marker = self._ports.marker(entry.value.id, "cancel")
+        to = progressed(entry.value, seen, responder, now, self._ports.settings.AWAY_REISSUES, marker)
         patience = self._ports.settings.LIVE_RESPONSE_PATIENCE
         if seen.status == "pending" and overdue(entry.value, responder.api, now, patience):
             self._take_back(entry, now)
@@ -195,7 +196,7 @@ class Follow:
         owner = self._ports.ledger.action(action.joined.split(":")[1], action.joined)
         if owner is None or (owner.state.settled and owner.state not in {State.SUCCEEDED, State.ELSEWHERE}):
             if owner and owner.cancelled:
-                to = action.to(State.FAILED, now, cancelled=True, detail=owner.detail, todo=owner.todo)
+                to = action.to(owner.state, now, cancelled=True, detail=owner.detail, todo=owner.todo)
             else:
                 to = action.to(State.PLANNED, now, due=now, joined="", detail="the other incident's isolation failed")
         elif owner.state in {State.SUCCEEDED, State.ELSEWHERE}:

@@ -73,14 +73,14 @@ class Governor:
         self._clock = clock
         self._settings = settings
 
-    def lease(self, api: str, wanted: int, leaving: int = 0) -> Lease:
-        """Up to `wanted` calls of `api`, `leaving` some of each window to others. Raises Throttled where other workers
-        keep changing the book.
+    def lease(self, api: str, wanted: int, leaving: int = 0, least: int = 1) -> Lease:
+        """Up to `wanted` calls of `api`, `leaving` some of each window to others, but never less than `least` of it.
+        Raises Throttled where other workers keep changing the book.
         """
         for _ in range(_CONFLICTS):
             row, book = self._book(api)
             now = _millis(self._clock.now())
-            limits = tuple((max(1, limit - leaving), window) for limit, window in self._settings.rate(api))
+            limits = tuple((max(least, limit - leaving), window) for limit, window in self._settings.rate(api))
             granted, again, calls = _grant(book, now, wanted, limits)
             lease = Lease(granted, _moment(now + int(LEASE * 1000)), _moment(again))
             if not granted:
@@ -176,7 +176,7 @@ def _grant(book: _Book, now: int, wanted: int, limits: tuple[tuple[int, int], ..
         window = seconds * 1000 + slack
         within = [call for call in calls if call > now - window]
         if len(within) + wanted > limit:
-            first = within[max(0, len(within) - limit)] if within else now
+            first = within[min(max(0, len(within) - limit), len(within) - 1)] if within else now
             again = max(again, first + window)
         granted = min(granted, max(0, limit - len(within)))
     return granted, again, (*calls, *([now] * granted))

@@ -153,7 +153,7 @@ class Round(Protocol):
 
     @property
     def cancelled(self) -> bool:
-        """Whether a person had it cancelled."""
+        """Whether it was cancelled, by a person or for one."""
 
 
 def observed(state: IncidentState, device: str = "") -> News | None:

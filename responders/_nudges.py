@@ -12,6 +12,8 @@ from responders._telemetry import action_event
 from shared.models.action import State
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from responders._ports import Ports
     from shared.models.action import Action
 
@@ -52,3 +54,10 @@ def tell(ports: Ports, to: Action) -> None:
         ports.queues.send(NOTIFY, to.incident)
         if responder.lane is Lane.CONTAIN:
             ports.queues.send(COLLECT, to.id)
+
+
+def wake(ports: Ports, lane: Lane, api: str, again: datetime) -> None:
+    """Have somebody go on when there are calls again; one message, however many find the budget empty."""
+    if ports.governor.ask_to_wake(api, again):
+        delay = max(0.5, (again - ports.clock.now()).total_seconds())
+        ports.queues.send(str(lane), "budget", delay=delay)

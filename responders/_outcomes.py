@@ -74,7 +74,8 @@ class Sender:
                 responder = self._ports.responders[before.responder]
                 self._write(candidate.entry, rejected(before, error, responder, now, Asked.LIST))
             else:
-                self._write(candidate.entry, before.to(State.PLANNED, now, due=due, detail=_told(error)))
+                spent = isinstance(error, Throttled)
+                self._write(candidate.entry, before.to(State.PLANNED, now, due=due, in_line=spent, detail=_told(error)))
 
     def send(self, candidate: Candidate, listed: dict[str, list[MachineAction]], until: datetime) -> bool:
         """Settle one reserved row by the listing, or send it; False where the API takes no more calls now."""
@@ -151,7 +152,7 @@ class Sender:
         except Throttled as error:
             now = self._ports.clock.now()
             wait = UNSAID if error.retry_after is None else timedelta(seconds=error.retry_after)
-            self._write(entry, action.to(State.PLANNED, now, due=now + wait, detail=_told(error)))
+            self._write(entry, action.to(State.PLANNED, now, due=now + wait, in_line=True, detail=_told(error)))
             return False
         except OutcomeUnknown as error:
             to = self._unknown(action, error)

@@ -143,7 +143,10 @@ ROWS: tuple[Refusal, ...] = (
             "never where a person decided; what we cancelled ourselves is asked for anew (it waited for a device that"
             " was away, or behind what came to nothing), or counts as done by somebody else (it waited behind the same)"
         ),
-        records="the action is *failed*, with who cancelled it and the comment",
+        records=(
+            "the action is *failed*, with who cancelled it and the comment; where we cancelled it ourselves, for a"
+            " person or since nobody wants it any more, it is *withdrawn*, with why, and no alarm rings"
+        ),
         shown=_SUMMARY,
         todo="nothing, unless it should be done after all; then do it in the Defender portal",
     ),

@@ -58,19 +58,27 @@ def accepted(action: Action, made: MachineAction, now: datetime, *, foreign: boo
 
 
 def progressed(
-    action: Action, seen: MachineAction, responder: Responder, now: datetime, reissues: int = REISSUES
+    action: Action,
+    seen: MachineAction,
+    responder: Responder,
+    now: datetime,
+    reissues: int = REISSUES,
+    marker: str = "",
 ) -> Action:
     """An accepted action after a look at its machine action; in the same state where it goes on. A live response
     session that broke off on the device is for its responder to make sense of. `reissues` says how often it is sent
-    anew where the device stayed away for so long that Defender gave up.
+    anew where the device stayed away for so long that Defender gave up. `marker` is what the comment carries where we
+    had it cancelled.
     """
     came_to_something = seen.begun and seen.status in {"failed", "timeout"} and responder.gathers
     if seen.status == "succeeded" or came_to_something:
         return _succeeded(action, responder, now)
     if seen.status == "cancelled":
         row = ending_of(seen)
+        ours = bool(marker) and marker in seen.cancel_comment
         todo = f"nothing, unless it should be done after all; then: bulkhead retry {action.id}"
-        return action.to(State.FAILED, now, cancelled=True, detail=f"{row.means}{_reason(seen)}", todo=todo)
+        said = f"{row.means} {_our_reason(seen, marker)}" if ours else f"{row.means}{_reason(seen)}"
+        return action.to(State.WITHDRAWN if ours else State.FAILED, now, cancelled=True, detail=said, todo=todo)
     if seen.status == "failed":
         row = ending_of(seen)
         return ended(action, row, now, f"{row.means}{_reason(seen)}")
@@ -174,6 +182,12 @@ def _reason(seen: MachineAction) -> str:
         return f" by {who} in Defender" + (f": {seen.cancel_comment[:_QUOTE]}" if seen.cancel_comment else "")
     result = f" (error {seen.error & 0xFFFFFFFF:#010x})" if seen.error else ""
     return result + (f"; Defender says: {seen.troubleshoot[:_QUOTE]}" if seen.troubleshoot else "")
+
+
+def _our_reason(seen: MachineAction, marker: str) -> str:
+    """Why we had a machine action cancelled, as we told Defender."""
+    why = seen.cancel_comment.partition(marker)[0].strip().rstrip(".")[:_QUOTE]
+    return f"by Bulkhead itself: {why[:1].lower()}{why[1:]}" if why else "by Bulkhead itself"
 
 
 def ended(action: Action, row: Refusal, now: datetime, detail: str = "") -> Action:

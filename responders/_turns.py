@@ -1,8 +1,11 @@
-"""Whose turn it is on a device: containment goes before collection, unless a rule gives the collection a head start."""
+"""Whose turn it is. On a device containment goes before collection, unless a rule gives the collection a head start;
+among devices the graver incident goes first.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,10 +19,30 @@ if TYPE_CHECKING:
     from responders._ports import Ports
     from shared.models.action import Action
 
+_SOON = timedelta(minutes=2)
+"""How long at most a call is kept for a graver one: longer than a window of a minute."""
+
 
 def lets_others_go(action: Action, now: datetime) -> bool:
     """Whether a containment still lets the collection from its device go first. A person's word ends that."""
     return bool(action.head_start and now < action.head_start and not action.approved and not action.attempt)
+
+
+def graver(ports: Ports, batch: Sequence[Action]) -> int:
+    """How many containments through the same API are more severe than all of a batch and lack nothing but a call: the
+    batch leaves them theirs, though other workers have them in hand or put them off. What waits for a reason of its own
+    holds nobody up.
+    """
+    now = ports.clock.now()
+    least = max(action.severity for action in batch)
+    api = ports.responders[batch[0].responder].api
+    soon = (entry.value for entry in ports.ledger.due(now + _SOON))
+    planned = (each for each in soon if each.state is State.PLANNED and each.severity > least)
+    ready = (each for each in planned if each.in_line or (each.due and each.due <= now))
+    return sum(
+        ports.contains(each) and ports.responders[each.responder].api == api and not lets_others_go(each, now)
+        for each in ready
+    )
 
 
 class Turns:

@@ -120,6 +120,7 @@ class Action(Kept):
     that. With `unread` the rule hangs on details of the device that were still to be read.
     `newest_alert` is the incident's, `device_alert` the device's; `shown_at` is when the tenant first showed the
     incident; `doubt` is what a person has to weigh beforehand.
+    `in_line` says that it lacks nothing but a call, or that a worker has it in hand and is about to make one.
     `head_start` is until when a containment lets the collection from its device go first, `auto_release` that it is
     given back once an analyst calls the incident a false positive. What concerns no device has no `device`.
     `machine_action` is Defender's id; with `foreign` it is somebody else's action that does what we wanted; `ended` are
@@ -160,6 +161,7 @@ class Action(Kept):
     head_start: datetime | None = None
     auto_release: bool = False
     unread: bool = False
+    in_line: bool = False
     approved: bool = False
     approved_by: str = ""
     approved_at: datetime | None = None
@@ -222,7 +224,7 @@ class Action(Kept):
 
     def to(self, state: State, now: datetime, **changes: object) -> Action:
         """The action in another state (or in the same one anew) from `now` on; final states have no due time."""
-        fresh: dict[str, object] = {"state": state, "since": now, "due": None, **changes}
+        fresh: dict[str, object] = {"state": state, "since": now, "due": None, "in_line": False, **changes}
         if state.final:
             fresh |= {"due": None, "finished_at": now}
         return self.model_copy(update=fresh)

@@ -16,7 +16,7 @@ from zipfile import ZipFile
 from local.tenant.evidence import device_evidence, file_evidence, process_evidence
 from local.tenant.samples import fleet, fleet_id
 from local.tenant.wire import ApiError
-from responders._dispatch import FACTS_FRESH
+from responders._details import FACTS_FRESH
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -180,6 +180,7 @@ class World:
         self.caps = self.random.choice(
             ['{"per_incident": 3, "per_hour": 4, "per_day": 6, "fleet_share": 0.1}', '{"fleet_share": 0.5}']
         )
+        self.rates = "{}"
         self.expires = self.random.choice(["PT3M", "PT10M", "P1D"])
         self.record = Record(self)
         injected = self.counters.injected
@@ -259,6 +260,7 @@ class World:
                 "DEPLOYMENT": "simulation",
                 "RESPONSE_MODE": self.mode,
                 "ISOLATION_CAPS": self.caps,
+                "RATE_LIMITS": self.rates,
                 "PROTECTED": f'{{"tags": ["{PROTECTED_TAG}"]}}',
                 "MAX_AGE_TO_CONTAIN": "PT30M",
                 "APPROVAL_EXPIRES": self.expires,

@@ -40,8 +40,8 @@ def test_an_isolation_under_way_is_called_off_once_nobody_wants_it(classificatio
     stand = away(Stand())
     called(stand, classification=classification, status="resolved")
     assert stand.made() == ["Isolate Cancelled"]
-    assert (stand.action().state, stand.action().cancelled) == (State.FAILED, True)
-    assert stand.action().detail.startswith("cancelled by Bulkhead in Defender: ")
+    assert (stand.action().state, stand.action().cancelled) == (State.WITHDRAWN, True)
+    assert stand.action().detail.startswith("cancelled by Bulkhead itself: ")
     returned(stand)
     assert not stand.isolated()
     assert stand.posts("/isolate") == stand.posts("/cancel") == 1
@@ -50,7 +50,8 @@ def test_an_isolation_under_way_is_called_off_once_nobody_wants_it(classificatio
 def test_whoever_looks_in_defender_sees_why() -> None:
     stand = away(Stand())
     called(stand, **FALSE_ALARM)
-    assert "The incident was classified as benign." in stand.action().detail
+    assert stand.action().detail == "cancelled by Bulkhead itself: the incident was classified as benign"
+    assert "cancelled by Bulkhead itself: the incident was classified as benign" in stand.told()
 
 
 def test_what_cannot_be_cancelled_now_is_cancelled_later() -> None:

@@ -350,6 +350,15 @@ def test_some_calls_can_be_left_to_others() -> None:
     assert sum(urgent) == 4
 
 
+@pytest.mark.parametrize(("spent", "leaving", "granted"), [(0, 10, 0), (0, 12, 0), (3, 7, 0), (3, 6, 1), (10, 99, 0)])
+def test_all_calls_can_be_left_to_others(spent: int, leaving: int, granted: int) -> None:
+    governor, clock = alone(isolate="10/min")
+    governor.lease("isolate", spent)
+    lease = governor.lease("isolate", 1, leaving, least=0)
+    assert lease.granted == granted
+    assert granted or clock.now() < lease.again <= clock.now() + timedelta(seconds=60 + SLACK)
+
+
 # To look at
 
 

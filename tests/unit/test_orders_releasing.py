@@ -159,7 +159,8 @@ def test_an_isolation_that_defender_has_is_cancelled_before_the_release() -> Non
     record = stand.order("release", device=HOST, why=WHY)
     done = stand.later(record, 200)
     assert stand.made() == ["Isolate Cancelled", "CollectInvestigationPackage Succeeded"]
-    assert stand.action().state is State.FAILED
+    assert (stand.action().state, stand.action().cancelled) == (State.WITHDRAWN, True)
+    assert stand.action().detail == "cancelled by Bulkhead itself: released by order"
     assert "was not needed" in done.answer
     assert not stand.isolated()
 
@@ -460,7 +461,8 @@ def test_what_defender_has_is_cancelled_there_with_our_words() -> None:
     assert "cancelled by" in done.answer
     made = stand.tenant.desk.show(stand.tenant.desk.of(HOST)[0])
     assert made["cancellationComment"].endswith(f"[bulkhead test/{stand.action().id}/cancel]")
-    assert (stand.action().state, stand.action().cancelled) == (State.FAILED, True)
+    assert (stand.action().state, stand.action().cancelled) == (State.WITHDRAWN, True)
+    assert stand.action().detail == "cancelled by Bulkhead itself: cancelled by order"
 
 
 def test_what_does_not_show_yet_is_cancelled_when_it_does() -> None:

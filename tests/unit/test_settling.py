@@ -184,6 +184,21 @@ def test_the_comment_of_whoever_cancelled_is_told() -> None:
     assert after(seen).detail == "cancelled by somebody in Defender: needed for payroll"
 
 
+@pytest.mark.parametrize(
+    ("comment", "state", "detail"),
+    [
+        ("Since nobody wants it. [ours]", State.WITHDRAWN, "cancelled by Bulkhead itself: since nobody wants it"),
+        ("[ours]", State.WITHDRAWN, "cancelled by Bulkhead itself"),
+        ("Since nobody wants it.", State.FAILED, "cancelled by boss@contoso.com in Defender: Since nobody wants it."),
+    ],
+)
+def test_what_we_had_cancelled_ourselves_did_not_fail(comment: str, state: State, detail: str) -> None:
+    seen = machine_action("Isolate", "Cancelled", cancellationRequestor="boss@contoso.com", cancellationComment=comment)
+    over = progressed(under_way(), seen, Isolate(), LATER, marker="[ours]")
+    assert (over.state, over.cancelled, over.detail) == (state, True, detail)
+    assert "bulkhead retry" in over.todo
+
+
 @pytest.mark.parametrize(("status", "word"), [("Failed", "failed on the device"), ("TimeOut", "did not answer")])
 def test_what_failed_is_planned_again_and_its_machine_action_never_adopted_again(status: str, word: str) -> None:
     again = after(machine_action("Isolate", status))

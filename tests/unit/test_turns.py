@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from responders._interface import Lane
 from responders._ledger import OPEN, Ledger
-from responders._turns import Turns
+from responders._turns import Turns, graver
 from shared.models.action import FORM, Action, State
 from shared.storage.interface import Insert
 from tests.contract.test_clients_stand import fake_stand
@@ -76,3 +77,52 @@ def test_a_row_that_only_a_newer_version_can_read_keeps_its_own_device_waiting(p
     assert [turns.follows(each) for each in packages] == [True, False]
     product.clock.advance(timedelta(minutes=11).total_seconds())
     assert not Turns(counted.ports, Lane.COLLECT).follows(packages[0])
+
+
+@pytest.mark.parametrize(
+    ("members", "kept"),
+    [
+        ({"in_line": True, "due": 30}, 1),
+        ({"due": -1}, 1),
+        ({"due": 30}, 0),
+        ({"in_line": True, "due": 600}, 0),
+        ({"in_line": True, "due": 30, "severity": 3}, 0),
+        ({"in_line": True, "due": 30, "responder": "collect_package"}, 0),
+        ({"in_line": True, "due": 30, "responder": "restrict"}, 0),
+        ({"in_line": True, "due": 30, "state": State.SENDING}, 0),
+        ({"due": -1, "head_start": 60}, 0),
+    ],
+)
+def test_calls_are_kept_for_what_is_graver_and_lacks_nothing_else(
+    product: Ticking, members: dict[str, Any], kept: int
+) -> None:
+    """What another worker has in hand, or put off for want of calls; not what waits for a reason of its own."""
+    now = product.clock.now()
+    told = {"responder": "isolate", "incident": "1", "device": "a" * 40, "severity": 4, **members}
+    for name in {"due", "head_start"} & members.keys():
+        told[name] = now + timedelta(seconds=members[name])
+    product.ports.ledger.add(action(**told, created=now, since=now))
+    mine = wanted(product, "isolate", "2", 1, severity=3)
+    assert graver(product.ports, [mine]) == kept
+
+
+def test_the_last_calls_go_to_the_graver_incident_although_another_worker_has_it_in_hand(product: Ticking) -> None:
+    product.ports.governor.lease("isolate", 99)
+    high = wanted(product, "isolate", "1", 1, severity=4)
+    entry = product.ports.ledger.open_action(high.key)
+    assert entry
+    later = product.clock.now() + timedelta(seconds=60)
+    product.ports.ledger.move(entry, high.model_copy(update={"due": later, "in_line": True}))
+    medium = wanted(product, "isolate", "2", 2, severity=3)
+    product.flow.contain()
+    put_off = product.ports.ledger.action("2", medium.key)
+    assert put_off
+    assert (put_off.state, put_off.attempt, put_off.in_line) == (State.PLANNED, 0, True)
+    assert put_off.due
+    assert product.clock.now() < put_off.due < later
+
+
+def test_a_transition_takes_an_action_out_of_the_line(product: Ticking) -> None:
+    now = product.clock.now()
+    waiting = wanted(product, "isolate", "1", 1).model_copy(update={"in_line": True})
+    assert not waiting.to(State.PLANNED, now, due=now).in_line
