@@ -146,6 +146,8 @@ class Counters:
 class World:
     """Everything of one seed. `run` plays it; `record` knows what happened, for the invariants."""
 
+    rates = "{}"
+
     def __init__(self, seed: int, dangers: Dangers | None = None, *, eventful: bool = True) -> None:
         """Nothing has happened yet; what happens in the tenant is drawn from the seed where it is to be `eventful`."""
         self.seed = seed
@@ -180,7 +182,6 @@ class World:
         self.caps = self.random.choice(
             ['{"per_incident": 3, "per_hour": 4, "per_day": 6, "fleet_share": 0.1}', '{"fleet_share": 0.5}']
         )
-        self.rates = "{}"
         self.expires = self.random.choice(["PT3M", "PT10M", "P1D"])
         self.record = Record(self)
         injected = self.counters.injected
