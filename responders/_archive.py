@@ -92,7 +92,7 @@ class Archive:
 
     def _one(self, entry: Entry[Action], stop: datetime) -> None:
         action = entry.value
-        desk = Desk(self._ports, action, stop)
+        desk = Desk(self._ports, action, stop, piece=self._ports.piece)
         gathered, sealing = None, False
         try:
             to = self._as_sealed(action, desk)

@@ -288,7 +288,9 @@ BY_ORDER = "[by order]"
 
 
 def adopted(action: Action, listed: Sequence[MachineAction], own: str, kind: str) -> MachineAction | None:
-    """Our own machine action of this kind for this goal, of any attempt, unless it ended badly and was counted."""
+    """Our own machine action of this kind for this goal, of any attempt, unless it ended badly and was counted. What
+    goes on has not ended, though a 404 once said that it was not there.
+    """
     mine = [each for each in listed if own in each.comment and each.kind in {kind, ""}]
-    found = [each for each in mine if each.id not in action.ended]
+    found = [each for each in mine if each.id not in action.ended or not each.final]
     return max(found, key=_completed, default=None)

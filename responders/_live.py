@@ -70,9 +70,11 @@ class LiveResponse:
     gathers = True
 
     def standing(self, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:
-        """See `Responder.standing`. A session of ours is adopted; what else runs on the device, the POST will say."""
+        """See `Responder.standing`. A session of ours is adopted; what else runs on the device, the POST will say. The
+        session before this one is over, though a listing that lags behind still shows it.
+        """
         del ours
-        mine = adopted(action, listed, own, KIND)
+        mine = adopted(action, [each for each in listed if each.id not in action.ended], own, KIND)
         return Ours(mine) if mine else Clear()
 
 

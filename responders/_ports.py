@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from responders._interface import BY_ORDER, GIVING_BACK, containment
 from responders._queries import shipped_only
+from responders._transfer import PIECE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,7 +50,8 @@ class Ports:
     """Everything outside. `chats` are the channels by name (`slack`, `teams`), those that are configured; `grants` what
     the app's identity may do, by API (`graph`, `defender`); `protections` what protects the archive, where that can be
     told; `host_time` is this machine's own clock, for the record only; `queries` gives the text of
-    a hunting query by its name; `reputation` is who may be asked about hashes of files, None where nobody may.
+    a hunting query by its name; `reputation` is who may be asked about hashes of files, None where nobody may; of a
+    large download, `piece` bytes lie in each object of staging.
     """
 
     settings: Settings
@@ -74,6 +76,7 @@ class Ports:
     host_time: Callable[[], datetime] | None = None
     queries: Callable[[str], str | None] = shipped_only
     reputation: Reputation | None = None
+    piece: int = PIECE
 
     @property
     def tightened(self) -> Settings:

@@ -70,6 +70,8 @@ def progressed(
     anew where the device stayed away for so long that Defender gave up. `marker` is what the comment carries where we
     had it cancelled.
     """
+    if seen.final and seen.status != "succeeded" and seen.id in action.ended:
+        return _over_before(action, now)
     came_to_something = seen.begun and seen.status in {"failed", "timeout"} and responder.gathers
     if seen.status == "succeeded" or came_to_something:
         return _succeeded(action, responder, now)
@@ -162,6 +164,12 @@ def _succeeded(action: Action, responder: Responder, now: datetime) -> Action:
     if action.foreign:
         return action.to(State.ELSEWHERE, now)
     return action.to(State.SUCCEEDED, now)
+
+
+def _over_before(action: Action, now: datetime) -> Action:
+    """A machine action that was counted as over, and that a listing showed as going on later: it is over after all."""
+    said = "an earlier try that seemed to go on was over"
+    return action.to(State.PLANNED, now, machine_action="", away=False, due=now + BACK_OFF, detail=said)
 
 
 def _given_up(action: Action, seen: MachineAction, now: datetime, reissues: int) -> Action:

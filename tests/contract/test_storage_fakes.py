@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.storage.interface import Conflict, Insert, Put, Replace
+from shared.storage.interface import Conflict, Insert, Piece, Put, Replace
 from tests.fakes.storage import FakeClock, FakeDocuments, FakeEvidence, FakePages, FakeQueues, FakeRows
 
 
@@ -97,6 +97,41 @@ def test_an_object_may_be_taken_between_reading_and_commit() -> None:
     evidence.before = other
     assert evidence.write_once("e", [b"ours"], metadata={}).created is False
     assert b"".join(evidence.read("e")) == b"theirs"
+
+
+def joined(evidence: FakeEvidence) -> None:
+    """Two pieces of three bytes become one object."""
+    staging = FakeEvidence("staging")
+    stored = [staging.write_once(f"p{number}", [b"abc"], metadata={}) for number in range(2)]
+    pieces = [Piece(each.name, each.size, each.sha256) for each in stored]
+    evidence.join_once("e", pieces, staging, check=iter, metadata={})
+
+
+@pytest.mark.parametrize(
+    ("pulls", "inside"), [(True, ["pull_block"] * 2), (False, ["stage_block"] * 3)], ids=["fetched", "sent"]
+)
+def test_each_block_of_a_large_object_is_a_call(*, pulls: bool, inside: list[str]) -> None:
+    heard: list[str] = []
+    joined(FakeEvidence(block=2, pulls=pulls, after=heard.append))
+    assert heard == [f"evidence.{call}" for call in (*inside, "commit", "write_once")]
+
+
+def test_what_is_smaller_than_a_block_is_one_call() -> None:
+    heard: list[str] = []
+    FakeEvidence(block=7, before=heard.append).write_once("e", [b"abc", b"def"], metadata={})
+    assert heard == ["evidence.write_once", "evidence.commit"]
+
+
+@pytest.mark.parametrize("pulls", [True, False])
+def test_a_crash_in_the_middle_of_the_blocks_leaves_nothing_to_be_seen(*, pulls: bool) -> None:
+    def last(call: str) -> None:
+        if call.endswith("_block"):
+            raise CrashError
+
+    evidence = FakeEvidence(block=2, pulls=pulls, after=last)
+    with pytest.raises(CrashError):
+        joined(evidence)
+    assert not evidence.stored
 
 
 def test_a_virtual_clock_stands_until_it_is_moved_and_never_goes_back() -> None:

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 Hook = Callable[[str], None]
 Now = Callable[[], datetime]
 
+BLOCK = 8 * 1024 * 1024
+"""Bytes of a block of the archive, as in the cloud."""
+
 
 def _no_hook(_call: str) -> None:
     """Do nothing."""
@@ -314,14 +317,28 @@ class FakeQueues(_Hooked):
 class FakeEvidence(_Hooked):
     """`Evidence` in a dictionary.
 
-    Hooked calls: `evidence.write_once` (around the whole), `evidence.commit` (inside it, once all was read),
-    `evidence.head`, `evidence.read`, `evidence.names`, `evidence.held`, `evidence.versions`.
+    Hooked calls: `evidence.write_once` (around the whole, also of a join), `evidence.stage_block` (inside it, for each
+    block of what has one at least), `evidence.pull_block` (for each piece of a join, where the storage fetches them by
+    itself), `evidence.commit` (inside it, once all was read), `evidence.head`, `evidence.read`, `evidence.names`,
+    `evidence.held`, `evidence.versions`. What was staged is nowhere to be seen until it is committed.
     """
 
-    def __init__(self, name: str = "evidence", *, before: Hook | None = None, after: Hook | None = None) -> None:
-        """Begin with an empty archive; its calls are hooked under its name."""
+    def __init__(
+        self,
+        name: str = "evidence",
+        *,
+        block: int = BLOCK,
+        pulls: bool = True,
+        before: Hook | None = None,
+        after: Hook | None = None,
+    ) -> None:
+        """Begin with an empty archive, whose blocks have so many bytes. Its storage fetches pieces by itself where it
+        `pulls`. Its calls are hooked under its name.
+        """
         super().__init__(before, after)
         self._name = name
+        self._block = block
+        self._pulls = pulls
         self.stored: dict[str, tuple[Stored, bytes]] = {}
         self.tags: dict[str, dict[str, str]] = {}
         self.holds: set[str] = set()
@@ -335,10 +352,7 @@ class FakeEvidence(_Hooked):
         limits.check_object(name)
         limits.check_metadata(metadata)
         limits.check_tags(tags or {})
-        self.before(f"{self._name}.write_once")
-        stored = self._standing(name) or self._write(name, b"".join(chunks), metadata, tags or {})
-        self.after(f"{self._name}.write_once")
-        return stored
+        return self._once(name, self._staged(chunks), metadata, tags or {})
 
     def join_once(
         self,
@@ -351,7 +365,38 @@ class FakeEvidence(_Hooked):
         tags: Mapping[str, str] | None = None,
     ) -> Stored:
         """See `Evidence.join_once`."""
-        return self.write_once(name, check(verified(pieces, staging)), metadata=metadata, tags=tags)
+        limits.check_object(name)
+        limits.check_metadata(metadata)
+        limits.check_tags(tags or {})
+        pulled = check(self._pulled(pieces, staging)) if self._pulls else self._staged(check(verified(pieces, staging)))
+        return self._once(name, pulled, metadata, tags or {})
+
+    def _once(self, name: str, chunks: Iterable[bytes], metadata: Mapping[str, str], tags: Mapping[str, str]) -> Stored:
+        self.before(f"{self._name}.write_once")
+        stored = self._standing(name) or self._write(name, b"".join(chunks), metadata, tags)
+        self.after(f"{self._name}.write_once")
+        return stored
+
+    def _staged(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The chunks, with a call for each block that they fill, and for the rest where there was one."""
+        size = sent = 0
+        for chunk in chunks:
+            size += len(chunk)
+            yield chunk
+            while size - sent >= self._block:
+                sent += self._block
+                with self._call(f"{self._name}.stage_block"):
+                    pass
+        if 0 < sent < size:
+            with self._call(f"{self._name}.stage_block"):
+                pass
+
+    def _pulled(self, pieces: Sequence[Piece], staging: Staging) -> Iterator[bytes]:
+        """The bytes of all pieces, with a call for each that the storage fetches by itself meanwhile."""
+        for piece in pieces:
+            with self._call(f"{self._name}.pull_block"):
+                pass
+            yield from verified([piece], staging)
 
     def _write(self, name: str, data: bytes, metadata: Mapping[str, str], tags: Mapping[str, str]) -> Stored:
         digest = hashlib.sha256(data).hexdigest()

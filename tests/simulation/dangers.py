@@ -15,8 +15,9 @@ class Dangers:
     With `orders`, people send orders. Where it is `deaf`, the only webhook is gone. With `more`, the policy asks for
     what is cheap beside isolation; with `first`, it has the package collected before that. With `live`, some devices
     run Linux, and policy and people ask them for live response. Where `unsaid`, no link tells how long a package is, so
-    that it comes through staging. With `hunts` harmful incidents are hunted for, with `reports` reports are made.
-    Without `scenes` there is none, whatever the seed has.
+    that it comes through staging. Where it is `cut`, blocks and pieces are so small that a package has several; where
+    the archive's storage `pulls`, it fetches pieces by itself. With `hunts` harmful incidents are hunted for, with
+    `reports` reports are made. Without `scenes` there is none, whatever the seed has.
     """
 
     crash: float = 0.0
@@ -36,6 +37,8 @@ class Dangers:
     first: bool = False
     live: bool = False
     unsaid: bool = False
+    cut: bool = False
+    pulls: bool = True
     hunts: bool = True
     reports: bool = True
     scenes: bool = True
@@ -62,6 +65,8 @@ def drawn(seed: int) -> Dangers:
         first=random.random() < 0.2,
         live=random.random() < 0.35,
         unsaid=seed % 6 == 0,
+        cut=seed % 4 == 0,
+        pulls=seed % 48 != 0,
         hunts=seed % 6 == 3,
         reports=seed % 4 == 0,
     )

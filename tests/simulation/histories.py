@@ -61,7 +61,7 @@ def shrink(seed: int) -> Outcome:
     broken = best.problems[0].partition(":")[0]
     calm: dict[str, object] = {"crash": 0.0, "mishap": 0.0, "storage": 0.0, "slow": 0.0}
     calm |= {"switches": False, "people": False, "orders": False, "away": False, "update": "", "stalled": ""}
-    calm |= {"deaf": False, "more": False, "first": False, "live": False, "unsaid": False}
+    calm |= {"deaf": False, "more": False, "first": False, "live": False, "unsaid": False, "cut": False}
     calm |= {"scenes": False, "instances": 1}
     for name, value in calm.items():
         tried = play(seed, replace(best.dangers, **{name: value}))  # type: ignore[arg-type]

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 
 Injected = Counter[tuple[str, str]]
 
-_TRANSFER = ("write_once", "commit", "head", "read")
+_TRANSFER = ("write_once", "stage_block", "commit", "head", "read")
 
-TRANSFER = (*(f"{place}.{call}" for place in ("evidence", "staging") for call in _TRANSFER), "staging.names")
-"""The storage's side of a transfer. A write is hooked around the whole, and inside it, once all was read."""
+TRANSFER = (
+    *(f"{place}.{call}" for place in ("evidence", "staging") for call in _TRANSFER),
+    "evidence.pull_block",
+    "staging.names",
+)
+"""The storage's side of a transfer. A write is hooked around the whole, and inside it: each block that is sent, or
+that the storage fetches by itself, and the commit.
+"""
 
 CRASHES = ("crash before", "crash after")
 

@@ -17,6 +17,7 @@ from responders._ledger import Ledger
 from responders._library import PinnedDevices
 from responders._policies import SHIPPED, Policies
 from responders._ports import INCIDENTS, NOTIFY, ORDERS, QUEUES, Ports
+from responders._transfer import PIECE
 from responders._wiring import responders
 from shared.config import load
 from shared.errors import Transient
@@ -33,7 +34,7 @@ from tests.fakes.clients import (
     QuietHunting,
 )
 from tests.fakes.signing import FakeSigner
-from tests.fakes.storage import FakeDocuments, FakeEvidence, FakePages, FakeQueues, FakeRows
+from tests.fakes.storage import BLOCK, FakeDocuments, FakeEvidence, FakePages, FakeQueues, FakeRows
 from tests.simulation.clockwork import START, Clockwork, Killed
 from tests.simulation.dangers import Dangers, drawn
 from tests.simulation.injections import name_of
@@ -87,6 +88,7 @@ SELDOM = frozenset(
     {
         *("devices.release", "devices.unrestrict", "devices.stop_quarantine", "devices.live_response"),
         *("devices.result_link", "devices.upload", "downloads.open", "staging.head", "staging.read", "staging.names"),
+        *("staging.stage_block", "evidence.pull_block"),
     }
 )
 """Calls that few histories make: there trouble strikes `OFTENER` times as often, so that a long run tries it all."""
@@ -95,6 +97,12 @@ OFTENER = 5.0
 
 RIVAL = 0.03
 """How often a person isolates at the very moment when we do."""
+
+SMALL_PIECE = 1000
+"""Bytes of a piece in histories where downloads are `cut`: a package has about 2,700."""
+
+SMALL_BLOCKS = {"evidence": 2048, "staging": 512}
+"""Bytes of a block there: two for a package as for a piece, and not many more for a report."""
 
 LOOKS = 30.0
 _ACTS = frozenset({"devices.cancel", *CREATING})
@@ -162,8 +170,7 @@ class World:
         self.rows = ContestedRows(self.counters, self.clockwork.now, before=before, after=after)
         self.documents = FakeDocuments(before=before, after=after)
         self.queues = FakeQueues(self.clockwork.now, QUEUES, before=before, after=after)
-        self.evidence = FakeEvidence(before=before, after=after)
-        self.staging = FakeEvidence("staging", before=before, after=after)
+        self.evidence, self.staging = self._archives()
         self.pages = FakePages(before=before, after=after)
         carried_out = LiveDevices(seed, self.clockwork.now, self.counters.injected)
         runner = carried_out if self.dangers.live else nobody
@@ -231,6 +238,21 @@ class World:
         """Virtual seconds from the end of the trouble until now."""
         return (self.clockwork.now() - START).total_seconds() - SPAN
 
+    def _archives(self) -> tuple[FakeEvidence, FakeEvidence]:
+        """The archive, and what lies before it."""
+        small = SMALL_BLOCKS if self.dangers.cut else {}
+        evidence, staging = (
+            FakeEvidence(
+                name,
+                block=small.get(name, BLOCK),
+                pulls=self.dangers.pulls,
+                before=self._before,
+                after=self._after,
+            )
+            for name in SMALL_BLOCKS
+        )
+        return evidence, staging
+
     def _tenant_settings(self) -> TenantSettings:
         random = self.random
         return TenantSettings(
@@ -293,6 +315,7 @@ class World:
             responders=self._responders(),
             policies=Policies(self._policy, ledger, self.documents, clock),
             chats={"slack": self._chat},
+            piece=SMALL_PIECE if self.dangers.cut else PIECE,
         )
 
     def _rows(self) -> Rows:

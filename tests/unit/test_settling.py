@@ -53,6 +53,14 @@ def after(seen: MachineAction, of: Action | None = None, responder: Responder | 
 # Accepted
 
 
+def test_what_was_counted_as_over_and_is_over_after_all_is_not_counted_again() -> None:
+    """A 404, and then a listing, had contradicted each other; the action is planned anew, through every rail."""
+    of = under_way(machine_action="one", ended=("one",), tries=1)
+    again = after(machine_action("Isolate", "Cancelled", id="one"), of)
+    assert (again.state, again.machine_action, again.tries) == (State.PLANNED, "", 1)
+    assert after(machine_action("Isolate", "Succeeded", id="one"), of).state is State.SUCCEEDED
+
+
 def test_an_accepted_action_is_not_done_and_is_looked_at_soon() -> None:
     taken = accepted(action(state=State.SENDING, doubtful=True, todo="x"), machine_action(id="17"), NOW, foreign=False)
     assert (taken.state, taken.machine_action, taken.foreign) == (State.ACCEPTED, "17", False)
