@@ -70,25 +70,33 @@ def progressed(
     anew where the device stayed away for so long that Defender gave up. `marker` is what the comment carries where we
     had it cancelled.
     """
-    if seen.final and seen.status != "succeeded" and seen.id in action.ended:
-        return _over_before(action, now)
     came_to_something = seen.begun and seen.status in {"failed", "timeout"} and responder.gathers
     if seen.status == "succeeded" or came_to_something:
         return _succeeded(action, responder, now)
+    if not seen.final:
+        return _going_on(action, seen, now)
+    if seen.id in action.ended:
+        return _over_before(action, now)
     if seen.status == "cancelled":
-        row = ending_of(seen)
-        ours = bool(marker) and marker in seen.cancel_comment
-        todo = f"nothing, unless it should be done after all; then: bulkhead retry {action.id}"
-        said = f"{row.means} {_our_reason(seen, marker)}" if ours else f"{row.means}{_reason(seen)}"
-        return action.to(State.WITHDRAWN if ours else State.FAILED, now, cancelled=True, detail=said, todo=todo)
-    if seen.status == "failed":
-        row = ending_of(seen)
-        return ended(action, row, now, f"{row.means}{_reason(seen)}")
+        return _cancelled(action, seen, now, marker)
     if seen.status == "timeout":
         return _given_up(action, seen, now, reissues)
+    row = ending_of(seen)
+    return ended(action, row, now, f"{row.means}{_reason(seen)}")
+
+
+def _going_on(action: Action, seen: MachineAction, now: datetime) -> Action:
     if now - (action.accepted_at or now) >= STUCK:
         return _stuck(action, seen, now)
     return looked(action, now, away=seen.status == "pending", unheard="" if seen.status in _RUNNING else seen.status)
+
+
+def _cancelled(action: Action, seen: MachineAction, now: datetime, marker: str) -> Action:
+    row = ending_of(seen)
+    ours = bool(marker) and marker in seen.cancel_comment
+    todo = f"nothing, unless it should be done after all; then: bulkhead retry {action.id}"
+    said = f"{row.means} {_our_reason(seen, marker)}" if ours else f"{row.means}{_reason(seen)}"
+    return action.to(State.WITHDRAWN if ours else State.FAILED, now, cancelled=True, detail=said, todo=todo)
 
 
 def looked(action: Action, now: datetime, *, away: bool = False, unheard: str = "") -> Action:
