@@ -94,8 +94,7 @@ class Assess:
         assessment = judged_by.policy.assess(incident, {}, self._ports.clock.now())
         existing = self._ports.ledger.history(state.id)
         fleet = self._fleet(state) if self._contains(assessment) and assessment.devices else None
-        if fleet is not None and settings.respond:
-            self._reconcile(state)
+        sure = fleet is None or not settings.respond or self._reconciled(state)
         stocks = stocks_of(self._ports, existing, fleet)
         lacking = not_to_be_planned(self._ports)
         machines: dict[str, Machine | None] = {}
@@ -104,7 +103,7 @@ class Assess:
         began = self._ports.clock.now()
         while True:
             now = self._ports.clock.now()
-            facts = Facts(now, machines, unknown, frozenset(later), existing, stocks, lacking)
+            facts = Facts(now, machines, unknown, frozenset(later), existing, stocks, lacking, sure)
             draft = decide(state, assessment, facts, tuple(self._ports.responders.values()), settings)
             if not draft.unread or len(machines) + len(unknown) >= _READS:
                 told = {"title": incident.title[:300], "url": incident.url[:500], "policy": judged_by.digest}
@@ -123,14 +122,13 @@ class Assess:
                     break
             assessment = judged_by.policy.assess(incident, machines, now)
 
-    def _reconcile(self, state: IncidentState) -> None:
-        """See whether what we hold for the incident is still contained: a new alert asks for it again where it is not.
-        Where that cannot be known now, it is taken for held, until the hourly round.
-        """
+    def _reconciled(self, state: IncidentState) -> bool:
+        """Whether it is known which of what we hold for the incident is still contained."""
         try:
-            reconcile(self._ports, self._ports.clock.now() + PATIENCE, lambda slot: state.id in slot.holders)
+            return reconcile(self._ports, self._ports.clock.now() + PATIENCE, lambda slot: state.id in slot.holders)
         except (Transient, Rejected) as error:
             log.warning("whether devices of incident %s are still held cannot be seen now: %s", state.id, error)
+            return False
 
     def _in_time(self, began: datetime, settings: Settings) -> bool:
         """Whether there is time to read another device's details. Raises Throttled where they may be read later."""

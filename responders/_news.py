@@ -75,7 +75,8 @@ class Facts:
     """What a plan rests on. `machines` are the devices asked about: None where Defender's answer could not be had;
     `unknown` are devices that Defender does not know, with what is known of their whereabouts; the details of those in
     `later` are read before they are sent. `stocks` are by responder, for all that contain. `lacks` says by responder
-    what the tenant cannot have now, and why.
+    what the tenant cannot have now, and why. Where it is not `sure` that what we hold is still contained, news opens
+    another round: before it is sent, Defender's listing tells.
     """
 
     now: datetime
@@ -85,6 +86,7 @@ class Facts:
     existing: Sequence[Action]
     stocks: Mapping[str, Stock]
     lacks: Mapping[str, str] = field(default_factory=dict)
+    sure: bool = True
 
     def slot(self, device: str, responder: str) -> Slot | None:
         """The slot of a device that a responder takes, if somebody has it."""

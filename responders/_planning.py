@@ -143,7 +143,7 @@ def _open(
     """A new round for the device, if one is called for."""
     rounds = facts.rounds(device.id, responder.name, want.goal)
     news = News(assessment.severity, device.newest_alert or assessment.newest_alert)
-    slot = facts.slot(device.id, responder.name) if responder.contains else None
+    slot = facts.slot(device.id, responder.name) if responder.contains and facts.sure else None
     seen = observed(state, device.id)
     if not (called_for(state.id, news, rounds, slot, seen) or facts.freed(device.id, responder.name, want.goal)):
         return None

@@ -27,20 +27,23 @@ DEADLINE = timedelta(minutes=1)
 log = logging.getLogger(__name__)
 
 
-def reconcile(ports: Ports, stop: datetime, about: Callable[[Slot], bool] = lambda _slot: True) -> None:
-    """Let go of devices that somebody else released since we contained them. Raises what a listing raises."""
+def reconcile(ports: Ports, stop: datetime, about: Callable[[Slot], bool] = lambda _slot: True) -> bool:
+    """Let go of devices that somebody else released since we contained them. Whether there was time to look at all.
+    Raises what a listing raises.
+    """
     pairs = {containment(each): each.kinds for each in ports.responders.values() if containment(each)}
     for what, kinds in pairs.items():
         held = [slot for slot in ports.ledger.slots(what).values() if slot.value.held and about(slot.value)]
         for first in range(0, len(held), AT_ONCE):
             if ports.clock.now() >= stop:
-                return
+                return False
             some = held[first : first + AT_ONCE]
             listed = listing(ports, [slot.value.device for slot in some], DEADLINE)
             for slot in some:
                 last = given_back(listed[slot.value.device], kinds)
                 if last:
                     let_go(ports, slot, what, last)
+    return True
 
 
 def given_back(listed: Sequence[MachineAction], kinds: tuple[str, ...]) -> MachineAction | None:

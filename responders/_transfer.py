@@ -140,7 +140,9 @@ class Transfer:
             self._note(f"{folder}#pieces", "begun anew, in pieces: it did not come to its end in one go")
         download = opening(sum(piece.size for piece in pieces), tag)
         if download.start and download.total is not None and total not in {"", str(download.total)}:
-            download = opening(0, "")  # the same tag, and another length
+            # Noted before it is asked for: where links are scarce, the next call needs one link only.
+            self.anew(folder, f"begun anew: it has {download.total} bytes by now, and had {total} under the same tag")
+            pieces, download = (), opening(0, "")
         return self.go_on(folder, pieces, download, seen)
 
     def go_on(self, folder: str, pieces: Sequence[Piece], download: Download, seen: Seen | None = None) -> Received:

@@ -18,7 +18,7 @@ import pytest
 from responders._desk import FETCHES
 from responders._zip import whole_zip
 from shared.clients.interface import Download
-from shared.errors import Cause, Incomplete, LinkExpired, Rejected, Transient
+from shared.errors import Cause, Incomplete, LinkExpired, Rejected, Throttled, Transient
 from shared.models.archive.custody import Event
 from shared.models.part import Part
 from tests.unit.archived import Archived, Served
@@ -168,17 +168,25 @@ def test_two_downloads_that_differ_are_told_and_never_mixed() -> None:
 
 
 def test_the_rest_of_a_thing_of_another_length_is_not_joined_to_it() -> None:
-    """Whatever its server says that it is: all of it is asked for, and compared."""
+    """Whatever its server says that it is. The call after needs one link only, though none be left for a second."""
     first, second = Server(DATA[:800], etag='"t"', cuts=[450]), Server(DATA, etag='"t"')
-    served = iter([first, second, second])
+    served = iter([first, second, None, second])
 
     def serve(where: str, start: int, tag: str) -> Download:
-        return next(served)(where, start, tag)
+        server = next(served)
+        if server is None:
+            raise Throttled("the budget of package_uri is used up", 30.0)
+        return server(where, start, tag)
 
     run = run_with(serve)
-    assert until_whole(run) == 2
+    with pytest.raises(Incomplete):
+        fetched(run)
+    with pytest.raises(Throttled):
+        fetched(run)
+    assert until_whole(run) == 1
     assert [start for start, _ in second.asked] == [400, 0]
-    assert told(run) == ["begun anew after 400 bytes: the server did not go on from there"]
+    assert told(run) == ["begun anew: it has 1000 bytes by now, and had 800 under the same tag"]
+    assert run.objects[NAME] == DATA
 
 
 def test_an_expired_link_is_asked_for_anew() -> None:
