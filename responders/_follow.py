@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 MARGIN = timedelta(minutes=10)
 """How far Defender's clock may be behind storage's in a listing by creation time."""
 
+AWAY = "The device was away for too long"
+"""What the comment says with which we take back a session that waits for its device."""
+
 _PAGES = 20
 _POISON_HIDDEN = 30.0
 
@@ -161,8 +164,10 @@ class Follow:
     def _progress(self, entry: Entry[Action], seen: MachineAction, now: datetime) -> None:
         responder = self._ports.responders[entry.value.responder]
         marker = self._ports.marker(entry.value.id, "cancel")
-        to = progressed(entry.value, seen, responder, now, self._ports.settings.AWAY_REISSUES, marker)
-        patience = self._ports.settings.LIVE_RESPONSE_PATIENCE
+        patience, reissues = self._ports.settings.LIVE_RESPONSE_PATIENCE, self._ports.settings.AWAY_REISSUES
+        to = progressed(entry.value, seen, responder, now, reissues, marker)
+        if seen.status == "cancelled" and marker in seen.cancel_comment and AWAY in seen.cancel_comment:
+            to = taken_back(entry.value, now, patience, reissues)  # whoever asked for that did not come to note it
         if seen.status == "pending" and overdue(entry.value, responder.api, now, patience):
             self._take_back(entry, now)
         elif to.state is entry.value.state:
@@ -173,7 +178,7 @@ class Follow:
     def _take_back(self, entry: Entry[Action], now: datetime) -> None:
         """Cancel a session of ours that waits for a device that is away: 26 of them block a whole tenant."""
         settings, action = self._ports.settings, entry.value
-        why = f"Bulkhead: the device was away for too long. {self._ports.marker(action.id, 'cancel')}"
+        why = f"{AWAY}. {self._ports.marker(action.id, 'cancel')}"
         try:
             self._ports.devices.cancel(action.machine_action, why)
         except (OutcomeUnknown, Rejected) as error:
@@ -195,16 +200,24 @@ class Follow:
         action = entry.value
         owner = self._ports.ledger.action(action.joined.split(":")[1], action.joined)
         if owner is None or (owner.state.settled and owner.state not in {State.SUCCEEDED, State.ELSEWHERE}):
-            if owner and owner.cancelled:
+            if owner and owner.cancelled and not self._for_its_incident(owner):
                 to = action.to(owner.state, now, cancelled=True, detail=owner.detail, todo=owner.todo)
             else:
-                to = action.to(State.PLANNED, now, due=now, joined="", detail="the other incident's isolation failed")
+                nothing = "the other incident's isolation came to nothing"
+                to = action.to(State.PLANNED, now, due=now, joined="", detail=nothing)
         elif owner.state in {State.SUCCEEDED, State.ELSEWHERE}:
             to = action.to(owner.state, now, detail=f"through incident {owner.incident}")
         else:
             self._look_later(entry, action.model_copy(update={"due": now + JOINED_LOOK, "away": owner.away}))
             return
         self._write(entry, to)
+
+    def _for_its_incident(self, owner: Action) -> bool:
+        """Whether an isolation was called off since its own incident is harmless: what others want does not end with
+        it. What a person cancelled, or released, ends for all of them.
+        """
+        state = self._ports.ledger.heir(owner.incident)
+        return owner.state is State.WITHDRAWN and bool(state and (state.dismissed or state.cleared))
 
     def _look_later(self, entry: Entry[Action], to: Action) -> None:
         try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from responders._listing import listing
 from responders._reconciling import DEADLINE
 from responders._releasing import call_off
-from responders._settling import BEHIND, anew, left_behind, overtaken, parked
+from responders._settling import ANEW, BEHIND, anew, left_behind, overtaken, parked
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
@@ -73,6 +73,6 @@ class Rivals:
             told = self._ports.ledger.move(entry, entry.value.model_copy(update={"detail": why or entry.value.detail}))
         except Conflict:
             return
-        comment = f"{'To be asked for anew' if why else 'Somebody else did the same'}. "
+        comment = f"{ANEW if why else 'Somebody else did the same'}. "
         said = call_off(self._ports, told, comment + self._ports.marker(entry.value.id, "cancel"), due=now + AGAIN)
         log.info("action %s waits behind another: %s", entry.value.id, said)

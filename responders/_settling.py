@@ -30,6 +30,9 @@ STUCK = timedelta(days=4)
 
 BEHIND = "it waited behind somebody else's that came to nothing, and is asked for anew"
 
+ANEW = "To be asked for anew"
+"""What our comment says where we cancel what waits behind somebody else's: whoever sees it cancelled has to know."""
+
 ATTEMPTS = 12
 YOUNG = timedelta(minutes=30)
 LOOK_YOUNG = timedelta(seconds=5)
@@ -75,10 +78,10 @@ def progressed(
         return _succeeded(action, responder, now)
     if not seen.final:
         return _going_on(action, seen, now)
-    if seen.id in action.ended:
-        return _over_before(action, now)
     if seen.status == "cancelled":
         return _cancelled(action, seen, now, marker)
+    if seen.id in action.ended:
+        return _over_before(action, now)
     if seen.status == "timeout":
         return _given_up(action, seen, now, reissues)
     row = ending_of(seen)
@@ -94,6 +97,8 @@ def _going_on(action: Action, seen: MachineAction, now: datetime) -> Action:
 def _cancelled(action: Action, seen: MachineAction, now: datetime, marker: str) -> Action:
     row = ending_of(seen)
     ours = bool(marker) and marker in seen.cancel_comment
+    if ours and ANEW in seen.cancel_comment:
+        return anew(action, now)
     todo = f"nothing, unless it should be done after all; then: bulkhead retry {action.id}"
     said = f"{row.means} {_our_reason(seen, marker)}" if ours else f"{row.means}{_reason(seen)}"
     return action.to(State.WITHDRAWN if ours else State.FAILED, now, cancelled=True, detail=said, todo=todo)

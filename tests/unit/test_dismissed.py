@@ -109,3 +109,18 @@ def test_a_device_that_is_isolated_already_stays_so() -> None:
     called(stand, **FALSE_ALARM)
     assert stand.isolated()
     assert stand.posts("/cancel") == 0
+
+
+def test_what_another_incident_wants_does_not_end_with_it() -> None:
+    """It joins what is called off, before anybody sees that it is."""
+    stand = away(Stand())
+    stand.clock.advance(5)
+    stand.tenant.incidents.change(INCIDENT, FALSE_ALARM)
+    stand.flow.watch()
+    stand.wait(0)
+    stand.harm(HOST, incident="8")
+    stand.wait(AT_LEAST_A_LOOK)
+    assert stand.made() == ["Isolate Cancelled", "Isolate Pending"]
+    returned(stand)
+    assert stand.isolated()
+    assert (stand.action().state, stand.action(incident="8").state) == (State.WITHDRAWN, State.SUCCEEDED)

@@ -7,6 +7,7 @@ from responders._live import LINUX
 from responders._policies import SHIPPED, Policies
 from shared.models.action import State, goal_of
 from shared.models.asked import Stage
+from tests.fakes.clients import LOST, Mishaps
 from tests.simulation.live import LIVE_RULE
 from tests.unit.order_stand import HOST, Stand
 
@@ -69,3 +70,17 @@ def test_files_are_fetched_only_where_a_rule_names_the_devices_group() -> None:
     action = stand.action("get_files", incident="orders")
     assert dict(action.params) == {"paths": "/etc/hosts\n/b", "purpose": "seen"}
     assert action.state is State.PLANNED
+
+
+def test_a_session_that_was_taken_back_is_asked_for_again_though_nobody_heard_that_it_was() -> None:
+    """Its device is away; Defender cancels it as we ask, and the answer is lost."""
+    stand = Stand({**PINNED, "LIVE_RESPONSE_PATIENCE": "PT10M"}, mishaps=Mishaps.of(devices_cancel=[LOST]))
+    presence = stand.tenant.fleet.one(HOST).presence
+    presence.set(stand.clock.now(), online=False)
+    stand.order("run_script", device=HOST, script="fix.sh", args="x")
+    stand.wait(700)
+    presence.set(stand.clock.now(), online=True)
+    assert stand.action("run_script", incident="orders").state is State.PLANNED
+    stand.wait(1200)
+    first, again, *_ = stand.made()
+    assert (first, again.partition(" ")[0]) == ("LiveResponse Cancelled", "LiveResponse")

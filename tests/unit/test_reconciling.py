@@ -5,6 +5,7 @@ import pytest
 from local.tenant import samples
 from shared.models.action import State
 from shared.models.asked import Stage
+from tests.fakes.clients import BROKEN, Mishaps
 from tests.unit.order_stand import HOST, OTHER, Stand
 
 RIVAL = "analyst@contoso.com"
@@ -29,6 +30,40 @@ def test_a_new_alert_has_a_device_isolated_that_a_person_released() -> None:
     stand.wait(120)
     assert stand.isolated()
     assert stand.posts("/isolate") == 2
+
+
+def test_it_is_so_though_nobody_can_see_then_whether_it_is_held() -> None:
+    """The plan is made once for a version: what it took for held without looking, nobody would ask about again."""
+    stand = Stand(mishaps=Mishaps(lambda call: BROKEN if call == "devices.actions" and blind else None))
+    blind = False
+    stand.harm(HOST)
+    stand.wait(90)
+    stand.clock.advance(600)
+    stand.tenant.person_orders("unisolate", HOST, RIVAL)
+    stand.wait(60)
+    stand.clock.advance(300)
+    blind = True
+    stand.grow(HOST)
+    blind = False
+    stand.wait(300)
+    assert stand.isolated()
+
+
+def test_what_is_held_after_all_is_not_isolated_twice() -> None:
+    stand = Stand(mishaps=Mishaps(lambda call: BROKEN if call == "devices.actions" and blind else None))
+    blind = False
+    stand.harm(HOST)
+    stand.wait(90)
+    stand.clock.advance(600)
+    blind = True
+    stand.grow(HOST)
+    blind = False
+    stand.wait(300)
+    assert stand.isolated()
+    assert stand.posts("/isolate") == 1
+    rounds = [each for each in stand.ports.ledger.actions("7") if each.responder == "isolate"]
+    assert [each.state for each in rounds] == [State.SUCCEEDED] * 2
+    assert rounds[1].detail == "we hold it isolated already"
 
 
 def test_another_incident_does_not_take_it_for_contained() -> None:

@@ -10,6 +10,7 @@ from responders._interface import Responder
 from responders._refusal import Service
 from responders._refusals import TABLE
 from responders._settling import (
+    ANEW,
     ATTEMPTS,
     AWAY_AFTER,
     BEHIND,
@@ -56,9 +57,18 @@ def after(seen: MachineAction, of: Action | None = None, responder: Responder | 
 def test_what_was_counted_as_over_and_is_over_after_all_is_not_counted_again() -> None:
     """A 404, and then a listing, had contradicted each other; the action is planned anew, through every rail."""
     of = under_way(machine_action="one", ended=("one",), tries=1)
-    again = after(machine_action("Isolate", "Cancelled", id="one"), of)
+    again = after(machine_action("Isolate", "Failed", id="one"), of)
     assert (again.state, again.machine_action, again.tries) == (State.PLANNED, "", 1)
     assert after(machine_action("Isolate", "Succeeded", id="one"), of).state is State.SUCCEEDED
+    theirs = after(machine_action("Isolate", "Cancelled", id="one", cancellationComment="payroll runs on it"), of)
+    assert (theirs.state, theirs.cancelled) == (State.FAILED, True)
+
+
+def test_what_we_cancelled_to_ask_for_it_anew_is_asked_for_whoever_sees_it() -> None:
+    """Though its row no longer says that it waited behind somebody else's."""
+    seen = machine_action("Isolate", "Cancelled", id="one", cancellationComment=f"{ANEW}. [bulkhead test/x/cancel]")
+    again = progressed(under_way(machine_action="one"), seen, Isolate(), LATER, marker="[bulkhead test/x/cancel]")
+    assert (again.state, again.machine_action, again.ended) == (State.PLANNED, "", ("one",))
 
 
 def test_an_accepted_action_is_not_done_and_is_looked_at_soon() -> None:
