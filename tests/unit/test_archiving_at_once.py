@@ -1,7 +1,9 @@
 """Calls of one process that archive at the same time: only one of them holds blocks in memory."""
 
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from responders._flow import Flow
 from responders._interface import Desk, Gathered
 from responders._ports import ARCHIVE, OVERDUE
+from responders._wiring import once
 from responders.collect_package import CollectPackage
 from shared.models.action import Action, State
 from shared.storage.allocation import give_back_large
@@ -89,6 +92,38 @@ def test_a_call_that_ends_with_a_defect_leaves_the_place_free() -> None:
         stand.wait(300)
     stand.wait(1500)
     assert collection(stand).state is State.SUCCEEDED
+
+
+def test_the_calls_of_a_cold_start_share_one_flow() -> None:
+    """Each with its own would be each with a place of its own."""
+    many = 8
+    together = threading.Barrier(many)
+
+    @once
+    def made() -> object:
+        threading.Event().wait(0.05)
+        return object()
+
+    def call(_number: int) -> object:
+        together.wait()
+        return made()
+
+    with ThreadPoolExecutor(many) as pool:
+        assert len(set(pool.map(call, range(many)))) == 1
+
+
+def test_what_cannot_be_built_is_tried_again() -> None:
+    errors = [KeyError("a setting")]
+
+    @once
+    def made() -> object:
+        if errors:
+            raise errors.pop()
+        return object()
+
+    with pytest.raises(KeyError):
+        made()
+    assert made() is made()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library of Linux")
