@@ -91,8 +91,8 @@ class Details:
         again = now + (timedelta(seconds=error.retry_after) if error.retry_after else RETRY)
         if isinstance(error, Throttled):
             self._again = again
+            wake(self._ports, Lane.CONTAIN, "machines", again)  # before a write that may raise: nobody here asks again
             self._put_off(entry, again, str(error)[:300])
-            wake(self._ports, Lane.CONTAIN, "machines", again)
             return
         told = {"due": again, "detail": str(error)[:300], "in_line": False}
         self._ports.ledger.move(entry, entry.value.model_copy(update=told))
