@@ -46,6 +46,7 @@ RETRY = timedelta(seconds=20)
 DOUBLINGS = 5
 _OTHERS = frozenset({"Differs", "Sealed"})
 _UNSEALED = "what was gathered is whole and cannot be sealed now"
+_LONG = TABLE[Service.DOWNLOADS, "out-of-time"].means
 _PACKAGE = "collectinvestigationpackage"
 
 log = logging.getLogger(__name__)
@@ -54,20 +55,24 @@ log = logging.getLogger(__name__)
 class Archive:
     """The archiving side of the flow."""
 
-    def __init__(self, ports: Ports) -> None:
-        """Everything outside comes with `ports`."""
+    def __init__(self, ports: Ports, *, beside: bool = False) -> None:
+        """Everything outside comes with `ports`. With `beside`, somebody else fetches what devices left, and this one
+        does what no machine action came before: tags, comments, hunts.
+        """
         self._ports = ports
+        self._beside = beside
 
     def run(self, stop: datetime) -> None:
         """Archive what is due, until nothing is left or `stop`: the most important first; what Defender keeps anyway
-        comes after what a device gave.
+        comes after what a device gave, and what took all the time of a call after everything that did not.
         """
         while self._ports.clock.now() < stop:
             now = self._ports.clock.now()
             due = [each for each in self._ports.ledger.due(now) if self._mine(each.value)]
             if not due:
                 return
-            first = nsmallest(AT_ONCE, due, key=lambda each: (comes_after(each.value), *importance(each.value)))
+            short = [each for each in due if not each.value.detail.startswith(_LONG)] or due
+            first = nsmallest(AT_ONCE, short, key=lambda each: (comes_after(each.value), *importance(each.value)))
             begin = now.microsecond % len(first)  # so that workers who come at once do not meet on the same row
             for entry in (*first[begin:], *first[:begin]):
                 if self._ports.clock.now() >= stop:
@@ -88,7 +93,8 @@ class Archive:
             self._one(claimed, stop)
 
     def _mine(self, action: Action) -> bool:
-        return action.state is State.FETCHING and action.responder in self._ports.responders
+        responder = self._ports.responders.get(action.responder)
+        return action.state is State.FETCHING and responder is not None and not (self._beside and responder.kinds)
 
     def _one(self, entry: Entry[Action], stop: datetime) -> None:
         action = entry.value

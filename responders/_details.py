@@ -30,6 +30,12 @@ FACTS_FRESH = timedelta(minutes=10)
 log = logging.getLogger(__name__)
 
 
+def stale(ports: Ports, action: Action, now: datetime) -> bool:
+    """Whether the details of an action's device have to be read before it is sent."""
+    fresh = action.facts_at and now - action.facts_at < FACTS_FRESH
+    return ports.contains(action) and not fresh and ports.settings.respond
+
+
 class Details:
     """The details of devices, fresh enough for the rails, as far as a drain has calls for them."""
 
@@ -44,13 +50,13 @@ class Details:
         """
         now = self._ports.clock.now()
         waits = self._again is not None and now < self._again
-        return waits and self._needed(action, now) and not self._overdue(action, now)
+        return waits and stale(self._ports, action, now) and not self._overdue(action, now)
 
     def refreshed(self, entry: Entry[Action]) -> Entry[Action] | None:
         """The row with details that are fresh enough; None if it must wait for them."""
         action = entry.value
         now = self._ports.clock.now()
-        if not self._needed(action, now):
+        if not stale(self._ports, action, now):
             return entry
         if self._again and self.lacking(action):
             self._put_off(entry, self._again, action.detail)
@@ -72,10 +78,6 @@ class Details:
         known = {"facts": machine, "facts_at": now, "approved": approved}
         return self._ports.ledger.move(entry, action.model_copy(update=known))
 
-    def _needed(self, action: Action, now: datetime) -> bool:
-        fresh = action.facts_at and now - action.facts_at < FACTS_FRESH
-        return self._ports.contains(action) and not fresh and self._ports.settings.respond
-
     def _overdue(self, action: Action, now: datetime) -> bool:
         """Whether a person has to decide, whatever the details would say: they were waited for too long."""
         settings = self._ports.tightened
@@ -89,8 +91,8 @@ class Details:
         again = now + (timedelta(seconds=error.retry_after) if error.retry_after else RETRY)
         if isinstance(error, Throttled):
             self._again = again
+            wake(self._ports, Lane.CONTAIN, "machines", again)  # before a write that may raise: nobody here asks again
             self._put_off(entry, again, str(error)[:300])
-            wake(self._ports, Lane.CONTAIN, "machines", again)
             return
         told = {"due": again, "detail": str(error)[:300], "in_line": False}
         self._ports.ledger.move(entry, entry.value.model_copy(update=told))

@@ -45,7 +45,7 @@ class Flow:
     def __init__(self, ports: Ports) -> None:
         """Everything outside comes with `ports`."""
         self._ports = ports
-        self._archiving = Lock()
+        self._archiving, self._beside = Lock(), Lock()
 
     def _stop(self) -> datetime:
         """When a call has to end by itself: well before the platform would end it."""
@@ -113,15 +113,24 @@ class Flow:
 
     def archive(self, action: str = OVERDUE) -> None:
         """Queue: bring what is finished into the evidence store. One call of a process at a time, since each holds
-        blocks in memory; another's message comes back a little later, to whichever process is free.
+        blocks in memory, and one beside it for what needs none; another's message comes back a little later, to
+        whichever process is free.
         """
-        if self._archiving.acquire(blocking=False):
-            try:
-                Archive(self._ports).run(self._stop())
-            finally:
-                self._archiving.release()
-        elif action != OVERDUE:  # that one is sent anew as long as anything is
+        if self._alone(self._archiving, Archive(self._ports)):
+            return
+        self._alone(self._beside, Archive(self._ports, beside=True))
+        if action != OVERDUE:  # that one is sent anew as long as anything is
             self._ports.queues.send(ARCHIVE, action, delay=_SOON)
+
+    def _alone(self, place: Lock, archive: Archive) -> bool:
+        """Have somebody archive where no other call of this process does; whether that is so."""
+        if not place.acquire(blocking=False):
+            return False
+        try:
+            archive.run(self._stop())
+        finally:
+            place.release()
+        return True
 
     def report(self, incident: str) -> None:
         """Queue: build or refresh an incident's report."""

@@ -287,10 +287,14 @@ BY_ORDER = "[by order]"
 """Stands behind our marker in the comment of what a person ordered; nothing else that we write can hold it."""
 
 
+SESSION = "liveresponse"
+"""The type of machine action of live response."""
+
+
 def adopted(action: Action, listed: Sequence[MachineAction], own: str, kind: str) -> MachineAction | None:
     """Our own machine action of this kind for this goal, of any attempt, unless it ended badly and was counted. What
-    goes on has not ended, though a 404 once said that it was not there.
+    goes on has not ended, though a 404 once denied it; but one session follows another, and a listing may lag behind.
     """
     mine = [each for each in listed if own in each.comment and each.kind in {kind, ""}]
-    found = [each for each in mine if each.id not in action.ended or not each.final]
+    found = [each for each in mine if each.id not in action.ended or (kind != SESSION and not each.final)]
     return max(found, key=_completed, default=None)

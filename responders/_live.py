@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from responders._interface import Clear, Lane, Ours, adopted
+from responders._interface import SESSION, Clear, Lane, Ours, adopted
 from shared.errors import Incomplete
 from shared.models.command import RunScript
 from shared.models.lenient import text
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.models.command import Command
     from shared.models.device import MachineAction
 
-KIND = "liveresponse"
+KIND = SESSION
 API = "live_response"
 PERMISSIONS = ("Machine.LiveResponse", "Library.Manage", "Machine.Read.All")
 LINUX, WINDOWS, MACOS = "bulkhead-linux.sh", "bulkhead-windows.ps1", "bulkhead-macos.sh"
@@ -70,11 +70,9 @@ class LiveResponse:
     gathers = True
 
     def standing(self, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:
-        """See `Responder.standing`. A session of ours is adopted; what else runs on the device, the POST will say. The
-        session before this one is over, though a listing that lags behind still shows it.
-        """
+        """See `Responder.standing`. A session of ours is adopted; what else runs on the device, the POST will say."""
         del ours
-        mine = adopted(action, [each for each in listed if each.id not in action.ended], own, KIND)
+        mine = adopted(action, listed, own, KIND)
         return Ours(mine) if mine else Clear()
 
 

@@ -9,8 +9,10 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from responders._details import stale
 from responders._interface import Lane
 from shared.models.action import State, incident_of, target_in
+from shared.models.incident import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from shared.models.action import Action
 
 _SOON = timedelta(minutes=2)
-"""How long at most a call is kept for a graver one: longer than a window of a minute."""
+"""How long at least a call is kept for a graver one: longer than a window of a minute."""
+
+_GRAVEST = max(SEVERITIES.values())
 
 
 def lets_others_go(action: Action, now: datetime) -> bool:
@@ -31,14 +35,16 @@ def lets_others_go(action: Action, now: datetime) -> bool:
 def graver(ports: Ports, batch: Sequence[Action]) -> int:
     """How many containments through the same API are more severe than all of a batch and lack nothing but a call: the
     batch leaves them theirs, though other workers have them in hand or put them off. What waits for a reason of its own
-    holds nobody up.
+    holds nobody up, nor does what its device's details may keep from being sent at all.
     """
     now = ports.clock.now()
     least = max(action.severity for action in batch)
+    if least >= _GRAVEST:
+        return 0
     api = ports.responders[batch[0].responder].api
-    soon = (entry.value for entry in ports.ledger.due(now + _SOON))
+    soon = (entry.value for entry in ports.ledger.due(now + max(_SOON, ports.settings.NUDGE_AFTER)))
     planned = (each for each in soon if each.state is State.PLANNED and each.severity > least)
-    ready = (each for each in planned if each.in_line or (each.due and each.due <= now))
+    ready = (each for each in planned if each.in_line or (each.due and each.due <= now and not stale(ports, each, now)))
     return sum(
         ports.contains(each) and ports.responders[each.responder].api == api and not lets_others_go(each, now)
         for each in ready

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, wraps
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from responders._diagnosis import DEFENDER, GRAPH
@@ -33,6 +34,22 @@ if TYPE_CHECKING:
     from shared.storage.connections import Connection
     from shared.storage.interface import Rows
 
+T = TypeVar("T")
+
+
+def once(make: Callable[[], T]) -> Callable[[], T]:
+    """What `make` makes, the same for all threads: a cold start gets many calls at once, and `cache` lets each make
+    its own. Where it raises, the next call tries again.
+    """
+    lock, made = Lock(), cache(make)
+
+    @wraps(make)
+    def get() -> T:
+        with lock:
+            return made()
+
+    return get
+
 
 def responders() -> dict[str, Responder]:
     """Every responder by name: each public module beside this one offers its own as `RESPONDER`. Containment first."""
@@ -46,7 +63,7 @@ def _found() -> tuple[Responder, ...]:
     return tuple(sorted(every, key=lambda each: (not each.contains, each.name)))
 
 
-@cache
+@once
 def flow() -> Flow:
     """The flow of this process. Raises SettingsError, naming everything that is wrong."""
     from shared.storage.allocation import give_back_large  # noqa: PLC0415 - see build

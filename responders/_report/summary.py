@@ -102,13 +102,19 @@ def contained(report: Report) -> list[Action]:
     return [each for each in report.actions if each.responder in report.contains and each.responder in UNDOING]
 
 
+def _never_begun(action: Action) -> bool:
+    """Whether a containment was taken back before anything came of it: then it concerns no device."""
+    return action.state is State.WITHDRAWN and not (action.attempt or action.joined or action.cancelled)
+
+
 def _headline(report: Report, words: Words) -> tuple[str, str]:
     """What became of containment, in one sentence, and how that is coloured."""
     wanted = contained(report)
     if _observed(report):
         return words("headline.observed"), "wait"
-    devices = {target_of(each.device) for each in wanted if each.state is not State.WITHDRAWN}
-    if not devices:
+    devices = {target_of(each.device) for each in wanted if not _never_begun(each)}
+    withdrawn = all(each.state is State.WITHDRAWN for each in wanted)
+    if not devices or (withdrawn and report.state.verdict == Verdict.HARMLESS):
         return (words("headline.nothing"), "good") if report.state.verdict == Verdict.HARMLESS else ("", "")
     stands = [each for each in standing(wanted, report.actions) if each.state in GOOD]
     done = {target_of(each.device) for each in stands}

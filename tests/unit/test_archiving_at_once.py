@@ -1,18 +1,27 @@
 """Calls of one process that archive at the same time: only one of them holds blocks in memory."""
 
+import math
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from responders._flow import Flow
-from responders._interface import Desk, Gathered
+from responders._interface import Desk, Finished, Gathered
 from responders._ports import ARCHIVE, OVERDUE
+from responders._wiring import once
 from responders.collect_package import CollectPackage
+from responders.tag import Tag
+from shared.errors import Cause, Incomplete
 from shared.models.action import Action, State
 from shared.storage.allocation import give_back_large
-from tests.unit.order_stand import HOST, INCIDENT, Stand
+from tests.fakes.storage import FakeClock
+from tests.unit.incidents import action
+from tests.unit.order_stand import HOST, INCIDENT, OTHER, THIRD, Stand
 
 
 class Meeting(CollectPackage):
@@ -89,6 +98,114 @@ def test_a_call_that_ends_with_a_defect_leaves_the_place_free() -> None:
         stand.wait(300)
     stand.wait(1500)
     assert collection(stand).state is State.SUCCEEDED
+
+
+def test_the_calls_of_a_cold_start_share_one_flow() -> None:
+    """Each with its own would be each with a place of its own."""
+    many = 8
+    together = threading.Barrier(many)
+
+    @once
+    def made() -> object:
+        threading.Event().wait(0.05)
+        return object()
+
+    def call(_number: int) -> object:
+        together.wait()
+        return made()
+
+    with ThreadPoolExecutor(many) as pool:
+        assert len(set(pool.map(call, range(many)))) == 1
+
+
+def test_what_cannot_be_built_is_tried_again() -> None:
+    errors = [KeyError("a setting")]
+
+    @once
+    def made() -> object:
+        if errors:
+            raise errors.pop()
+        return object()
+
+    with pytest.raises(KeyError):
+        made()
+    assert made() is made()
+
+
+class Tagging(Tag):
+    """A tag that counts as set, whatever Graph says."""
+
+    def gather(self, action: Action, desk: Desk) -> Gathered:
+        del action, desk
+        return Finished(())
+
+
+def fetching(stand: Stand, responder: str, **members: Any) -> Action:  # noqa: ANN401 - whatever an action has
+    """A row that waits to be archived."""
+    now = stand.clock.now()
+    made = action(responder=responder, state=State.FETCHING, created=now, since=now, due=now, attempt=1, **members)
+    assert stand.ports.ledger.add(made)
+    return made
+
+
+def stands(stand: Stand, row: Action) -> Action:
+    found = stand.ports.ledger.action(row.incident, row.key)
+    assert found
+    return found
+
+
+def test_what_fetches_nothing_from_a_device_waits_for_no_download() -> None:
+    """It holds no blocks. The message comes again all the same: what it is about may be another download."""
+    stand, seen = Stand(), list[list[State]]()
+
+    def meanwhile() -> None:
+        if seen:
+            return
+        rows = [fetching(stand, "tag", incident="8"), fetching(stand, "collect_package", incident="9")]
+        stand.flow.archive("one")
+        seen.append([stands(stand, row).state for row in rows])
+
+    meeting = Meeting(meanwhile)
+    changed = {**stand.ports.responders, "collect_package": meeting, "tag": Tagging()}
+    stand.ports = replace(stand.ports, responders=changed)
+    stand.flow = Flow(stand.ports)
+    stand.harm(HOST)
+    stand.wait(60)
+    assert seen == [[State.SUCCEEDED, State.FETCHING]]
+
+
+class Slow(CollectPackage):
+    """Downloads that are never over in one call, but for those of one device; `seen` are the devices, by turn."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.seen: list[str] = []
+
+    def gather(self, action: Action, desk: Desk) -> Gathered:
+        self.seen.append(action.device)
+        if action.device == OTHER:
+            return Finished(())
+        self.clock.advance(math.ceil(desk.left()) + 1)
+        raise Incomplete("the time of one call ran out", cause=Cause.TIME)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_downloads_of_many_calls_let_another_incident_come_between(place: int) -> None:
+    """However many there are, and however much graver: each has one call before what is over in a moment. Which of
+    them is begun with is left to the clock.
+    """
+    stand = Stand()
+    stand.clock.advance(place / 1_000_000)
+    slow = Slow(stand.clock)
+    stand.ports = replace(stand.ports, responders={**stand.ports.responders, "collect_package": slow})
+    flow = Flow(stand.ports)
+    for device in (HOST, THIRD):
+        fetching(stand, "collect_package", device=device, severity=4)
+    quick = fetching(stand, "collect_package", device=OTHER, incident="8", severity=3)
+    for _ in range(3):
+        flow.archive()
+    assert OTHER in slow.seen[:3]
+    assert stands(stand, quick).state is State.SUCCEEDED
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library of Linux")

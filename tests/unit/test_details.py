@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from responders._details import Judged
-from responders._ports import Ports
+from responders._details import Details, Judged
+from responders._ports import CONTAIN, Ports
 from responders._watch import snapshot_name
 from shared.models.incident import Incident
+from shared.storage.interface import Conflict
 from tests.contract.test_clients_stand import fake_stand
 from tests.fakes.storage import FakeDocuments
 from tests.integration.ticking import Clients, ticking
@@ -63,3 +64,17 @@ def test_of_one_device_the_same_is_said_as_among_all(only: str) -> None:
     whole = policy.assess(read, machines, NOW)
     mine = [each for each in whole.devices if each.id == only]
     assert policy.assess(read, machines, NOW, only=only) == whole.model_copy(update={"devices": tuple(mine)})
+
+
+def test_somebody_is_woken_for_details_before_the_row_is_written(ports: Ports) -> None:
+    """Another worker may be faster, and this one reads no more of them: somebody has to go on."""
+    wanted = action(responder="isolate", device=HOST1, facts=None, facts_at=None, newest_alert=ports.clock.now())
+    assert ports.ledger.add(wanted)
+    entry = ports.ledger.open_action(wanted.key)
+    assert entry
+    ports.ledger.move(entry, wanted.model_copy(update={"label": "faster"}))
+    ports.governor.refused("machines", 30)
+    with pytest.raises(Conflict):
+        Details(ports).refreshed(entry)
+    ports.clock.advance(31)  # type: ignore[attr-defined] # a fake's
+    assert [each.text for each in ports.queues.receive(CONTAIN)] == ["budget"]

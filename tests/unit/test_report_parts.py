@@ -25,6 +25,7 @@ from responders._report.summary import summary
 from responders._report.tree import IN_ALL, PER_DEVICE, Node, forest
 from shared.models.action import State
 from shared.models.findings import Endpoint, Event, Findings, Kind, Persistence, Process
+from shared.models.plan import Verdict
 from shared.models.progress import Notice
 from shared.models.reported import KeptRevision
 from shared.zones import zone
@@ -165,6 +166,12 @@ def test_an_alert_whose_activity_has_no_time_is_reported(said: str, place: str) 
 
 # The summary
 
+BEGUN: list[dict[str, object]] = [
+    {"attempt": 1},
+    {"attempt": 0, "joined": "action:8:x:isolate:0"},
+    {"attempt": 0, "cancelled": True},
+]
+
 
 @pytest.mark.parametrize(
     ("actions", "said"),
@@ -177,12 +184,31 @@ def test_an_alert_whose_activity_has_no_time_is_reported(said: str, place: str) 
             [action("isolate", State.SUCCEEDED), action("release", State.SUCCEEDED, finished_at=at(500))],
             "The devices were contained and have been released since.",
         ),
+        ([action("isolate", State.WITHDRAWN, attempt=0)], ""),
+        *(([action("isolate", State.WITHDRAWN, **begun)], "None of 1 devices is contained.") for begun in BEGUN),
         ([], ""),
     ],
 )
 def test_the_headline_claims_nothing_that_is_not_final(actions: list[object], said: str) -> None:
     made = report(0, actions=tuple(actions))
     assert summary(made, ENGLISH, {})["headline"] == said
+
+
+@pytest.mark.parametrize("begun", BEGUN)
+def test_a_device_whose_containment_was_cancelled_is_not_left_out(begun: dict[str, object]) -> None:
+    """It is as harmful as the others, and free."""
+    other = action("isolate", State.WITHDRAWN, device="b" * 40, **begun)
+    view = summary(report(0, actions=(action("isolate", State.SUCCEEDED), other)), ENGLISH, {})
+    assert view["headline"].startswith("1 of 2 devices contained")
+    assert view["headline_kind"] == "warn"
+
+
+@pytest.mark.parametrize("begun", [{"attempt": 0}, *BEGUN])
+def test_where_all_was_taken_back_from_what_is_harmless_nothing_is_missing(begun: dict[str, object]) -> None:
+    made = report(0, actions=(action("isolate", State.WITHDRAWN, **begun),))
+    made = replace(made, state=made.state.model_copy(update={"verdict": Verdict.HARMLESS}))
+    view = summary(made, ENGLISH, {})
+    assert (view["headline"], view["headline_kind"]) == ("Nothing had to be contained.", "good")
 
 
 def test_what_waits_is_told_with_its_commands() -> None:

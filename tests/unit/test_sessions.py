@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from responders._fallback import instead
 from responders._sessions import HOLDS, Sessions, most, overdue, taken_back
 from shared.models.action import Action, State
+from shared.models.command import GetFile
 from tests.unit.incidents import HOST1, HOST2, HOST3, NOW, action
+from tests.unit.order_stand import HOST, Stand
 
 OURS = {"run_script", "capture_memory"}
 HOUR = timedelta(hours=1)
@@ -55,6 +57,23 @@ def test_there_are_never_more_than_may_be_nor_two_on_a_device(devices: list[str]
 def test_fifteen_of_twenty_five_are_ours_unless_somebody_says_otherwise() -> None:
     assert most({}) == 15
     assert most({"live_response_sessions": 3}) == 3
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_a_session_that_is_over_is_not_taken_for_the_one_that_followed_it(*, over: bool) -> None:
+    """A listing that lags behind still shows it under way: its files would be archived as the next ones."""
+    stand = Stand()
+    now = stand.clock.now()
+    of = action(responder="get_files", device=HOST, state=State.UNKNOWN, attempt=2, created=now, since=now)
+    listed = stand.ports.devices.live_response(HOST, [GetFile("/f1")], f"x {stand.ports.marker(of.id, 1)}")
+    of = of.model_copy(update={"ended": (listed.id,) if over else (), "due": now + HOUR})
+    assert stand.ports.ledger.add(of)
+    stand.clock.advance(6)
+    assert not stand.ports.devices.action(listed.id).final
+    stand.flow.follow()
+    found = stand.ports.ledger.action(of.incident, of.key)
+    assert found
+    assert (found.state, found.machine_action) == ((State.UNKNOWN, "") if over else (State.ACCEPTED, listed.id))
 
 
 # The reaper

@@ -10,11 +10,12 @@ import pytest
 from responders._interface import Lane
 from responders._ledger import OPEN, Ledger
 from responders._turns import Turns, graver
+from shared.config import load
 from shared.models.action import FORM, Action, State
 from shared.storage.interface import Insert
 from tests.contract.test_clients_stand import fake_stand
 from tests.fakes.storage import FakeRows
-from tests.integration.ticking import Clients, Ticking, ticking
+from tests.integration.ticking import SETTINGS, Clients, Ticking, ticking
 from tests.unit.incidents import action
 
 MANY = 60
@@ -84,6 +85,10 @@ def test_a_row_that_only_a_newer_version_can_read_keeps_its_own_device_waiting(p
     [
         ({"in_line": True, "due": 30}, 1),
         ({"due": -1}, 1),
+        ({"due": -1, "facts_at": -599}, 1),
+        ({"due": -1, "facts_at": -600}, 0),
+        ({"in_line": True, "due": 30, "facts_at": -600}, 1),
+        ({"in_line": True, "due": 299}, 1),
         ({"due": 30}, 0),
         ({"in_line": True, "due": 600}, 0),
         ({"in_line": True, "due": 30, "severity": 3}, 0),
@@ -96,14 +101,46 @@ def test_a_row_that_only_a_newer_version_can_read_keeps_its_own_device_waiting(p
 def test_calls_are_kept_for_what_is_graver_and_lacks_nothing_else(
     product: Ticking, members: dict[str, Any], kept: int
 ) -> None:
-    """What another worker has in hand, or put off for want of calls; not what waits for a reason of its own."""
+    """What another worker has in hand, or put off for want of calls; not what waits for a reason of its own, nor for
+    its device's details. Here a worker has a row in hand for five minutes.
+    """
+    product = replace(product, ports=replace(product.ports, settings=load({**SETTINGS, "NUDGE_AFTER": "PT5M"})))
     now = product.clock.now()
-    told = {"responder": "isolate", "incident": "1", "device": "a" * 40, "severity": 4, **members}
-    for name in {"due", "head_start"} & members.keys():
-        told[name] = now + timedelta(seconds=members[name])
+    told = {"responder": "isolate", "incident": "1", "device": "a" * 40, "severity": 4, "facts_at": 0, **members}
+    for name in {"due", "head_start", "facts_at"} & told.keys():
+        told[name] = now + timedelta(seconds=told[name])
     product.ports.ledger.add(action(**told, created=now, since=now))
     mine = wanted(product, "isolate", "2", 1, severity=3)
     assert graver(product.ports, [mine]) == kept
+
+
+def test_for_the_gravest_nobody_asks(product: Ticking) -> None:
+    """In a storm that would be one more reading of the ledger for each batch."""
+    calls: list[str] = []
+    counted = replace(product, ports=replace(product.ports, ledger=Ledger(FakeRows(before=calls.append))))
+    mine = wanted(counted, "isolate", "2", 1, severity=4)
+    calls.clear()
+    assert graver(counted.ports, [mine]) == 0
+    assert calls == []
+
+
+def test_where_details_cannot_be_had_what_has_them_is_sent(product: Ticking) -> None:
+    """An approved one, say; those that are graver and wait for a reading of their device would not be sent anyway."""
+    for number in range(120):
+        high = wanted(product, "isolate", "1", number, severity=4)
+        entry = product.ports.ledger.open_action(high.key)
+        assert entry
+        product.ports.ledger.move(entry, high.model_copy(update={"facts": None, "facts_at": None}))
+    product.ports.governor.refused("machines", 900)
+    medium = wanted(product, "isolate", "2", 5000, severity=3)
+    entry = product.ports.ledger.open_action(medium.key)
+    assert entry
+    word = {"approved": True, "approved_by": "Ann", "approved_at": product.clock.now()}
+    product.ports.ledger.move(entry, medium.model_copy(update=word))
+    product.flow.contain()
+    sent = product.ports.ledger.action("2", medium.key)
+    assert sent
+    assert sent.attempt
 
 
 def test_the_last_calls_go_to_the_graver_incident_although_another_worker_has_it_in_hand(product: Ticking) -> None:
