@@ -369,7 +369,7 @@ MUTATIONS = (
     ),
     Mutation(
         "responders/tag.py",
-        "            may_be_new = action.fetches > 1 and not action.progress",
+        "            may_be_new = action.fetches > 1",
         "            may_be_new = False",
         "take a tag for settled whose write had no answer",
         seed=58,
