@@ -11,6 +11,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from responders._carrying import carry_out
 from responders._containment import settle
 from responders._entries import planned
 from responders._lacks import not_to_be_planned
@@ -63,12 +64,13 @@ class Assess:
         """
         worked = False
         for _ in range(_TRIES):
+            now = self._ports.clock.now()
             entry = self._ports.ledger.incident(incident)
             if entry is None or entry.value.assessed == entry.value.seen:
                 return worked
             plan = self._plan(entry.value)
-            self._carry_out(plan)
-            worked = self._record(entry, plan) or worked
+            if carry_out(self._ports, plan, now):
+                worked = self._record(entry, plan) or worked
         raise Transient(f"incident {incident} keeps changing", 5.0)
 
     def _plan(self, state: IncidentState) -> Plan:
@@ -180,15 +182,6 @@ class Assess:
     def _contains(self, assessment: Assessment) -> bool:
         wanted = {want.responder for device in assessment.devices for want in device.wants}
         return any(each.contains and each.name in wanted for each in self._ports.responders.values())
-
-    def _carry_out(self, plan: Plan) -> None:
-        """Write the plan's rows, what lets others go first behind these: another worker may send a row as soon as it is
-        there. A plan made while observing never becomes rows, nor does one found while observing.
-        """
-        if plan.mode == "respond" and self._ports.settings.respond:
-            for action in sorted(plan.actions, key=lambda each: each.head_start is not None):
-                if self._ports.ledger.add(action):
-                    note(self._ports, action)
 
     def _record(self, entry: Entry[IncidentState], plan: Plan) -> bool:
         """Count the version as assessed, unless a newer one has come; then withdraw what lost its reason."""

@@ -50,8 +50,8 @@ class Tag:
         tag = action.params["tag"]
         there = texts(desk.incidents.get(action.incident).get("customTags"))
         if tag.lower() in {each.lower() for each in there}:
-            may_be_new = action.fetches > 1 and not action.progress  # a write of ours whose answer was lost
-            return Again("0", AT_WORK) if may_be_new else Finished((), tag)
+            may_be_new = action.fetches > 1  # since the last look: a write of ours whose answer was lost
+            return Again(action.progress or "0", AT_WORK) if may_be_new else Finished((), tag)
         written = int(action.progress or "0")
         if written == WRITES:
             return NotObtainable(f"{tag} was taken away again {WRITES} times: another tool replaces the tags")

@@ -83,9 +83,11 @@ def given_back_only_where_benign(world: World) -> Iterator[str]:
 
 
 def what_people_isolated_stays(world: World) -> Iterator[str]:
-    """A device that a person has isolated for longer than an action may be hidden is not released without an order."""
+    """A device that a person has isolated for longer than an action may be hidden is not released without a person's
+    word: an order, or an approval of its release.
+    """
     for effect in world.record.effects:
-        if effect.kind == "Unisolate" and effect.row and not effect.row.opened_by:
+        if effect.kind == "Unisolate" and effect.row and not effect.row.approved:
             theirs = effect.isolated and not effect.isolated_by_us
             if theirs and effect.stood_since and effect.at - effect.stood_since > _SLOW * 3:
                 yield f"{effect.device[:8]} at {effect.at}"

@@ -113,17 +113,24 @@ MUTATIONS = (
         "forget the kill switch where an action is sent",
     ),
     Mutation(
-        "responders/_assess.py",
+        "responders/_carrying.py",
         "sorted(plan.actions, key=lambda each: each.head_start is not None)",
         "plan.actions",
         "write what lets others go first before these",
         seed=123,
     ),
     Mutation(
-        "responders/_assess.py",
-        '        if plan.mode == "respond" and self._ports.settings.respond:\n',
-        '        if plan.mode == "respond" or not self._ports.settings.respond:\n',
+        "responders/_carrying.py",
+        '    if plan.mode != "respond" or not ports.settings.respond:\n',
+        '    if plan.mode != "respond" and ports.settings.respond:\n',
         "write rows while observing",
+    ),
+    Mutation(
+        "responders/_carrying.py",
+        "        if now - seen > FRESH:\n",
+        "        if False:\n",
+        "go on with a plan although a newer one came",
+        seed=1309,
     ),
     Mutation(
         "responders/_news.py",
@@ -369,7 +376,7 @@ MUTATIONS = (
     ),
     Mutation(
         "responders/tag.py",
-        "            may_be_new = action.fetches > 1 and not action.progress",
+        "            may_be_new = action.fetches > 1",
         "            may_be_new = False",
         "take a tag for settled whose write had no answer",
         seed=58,

@@ -48,12 +48,15 @@ def test_one_that_is_there_already_is_not_written() -> None:
     assert notes.writes == 0
 
 
-def test_one_that_a_write_of_ours_may_have_put_there_is_looked_at_once_more() -> None:
-    """Its answer was lost, so another writer may be between reading the tags and writing them."""
+@pytest.mark.parametrize(("progress", "kept"), [("", "0"), ("0", "0"), ("1", "1"), ("2", "2")])
+def test_one_that_a_write_of_ours_may_have_put_there_is_looked_at_once_more(progress: str, kept: str) -> None:
+    """Its answer was lost, the first one's or a later one's, so another writer may be between reading the tags and
+    writing them. After that look the count of tries begins anew.
+    """
     notes = Notes(tags=["bulkhead:tool"])
-    tried = TAG.model_copy(update={"fetches": 2})
+    tried = TAG.model_copy(update={"fetches": 2, "progress": progress})
     again = Tag().gather(tried, Desk(incidents=notes))
-    assert again == Again("0", AT_WORK)
-    assert Tag().gather(tried.model_copy(update={"progress": "0"}), Desk(incidents=notes)) == Finished(
-        (), "bulkhead:tool"
-    )
+    assert again == Again(kept, AT_WORK)
+    looked = tried.model_copy(update={"fetches": 1, "progress": kept})
+    assert Tag().gather(looked, Desk(incidents=notes)) == Finished((), "bulkhead:tool")
+    assert notes.writes == 0
