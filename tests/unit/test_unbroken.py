@@ -95,7 +95,7 @@ def test_the_rest_of_a_thing_of_another_length_is_not_its_rest(length: bool) -> 
 
 
 def test_what_would_not_end_within_the_call_comes_in_pieces() -> None:
-    """That shows after the first piece, and what the call has left is used."""
+    """That shows after the first piece, and what the call has left is used, to the last chunk of it."""
     server = Server()
     run = run_with(server)
     run.downloads.opening = slowed(run, server, 1)
@@ -104,7 +104,7 @@ def test_what_would_not_end_within_the_call_comes_in_pieces() -> None:
         desk.fetch(NAME, lambda: "https://x/1", kind="memory", media_type="x/y", check=iter)
     assert (in_pieces(run), desk.moved) == (4, True)
     assert fetched(run, timedelta(seconds=100)) == sha256(DATA)
-    assert [start for start, _ in server.asked] == [0, 0, 400]
+    assert [start for start, _ in server.asked] == [0, 0, 490]
 
 
 def test_a_server_that_breaks_off_at_every_byte_is_left_alone() -> None:
