@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from threading import Lock
+from threading import Semaphore
 from typing import TYPE_CHECKING
 
 from responders._alarms import over, trouble
@@ -36,16 +36,21 @@ if TYPE_CHECKING:
 
 _SOON = 10.0
 
+PLACES = 3
+"""How many calls of a process may archive at once: a large transfer holds some 40 MiB, and most are small and wait for
+storage, so that one alone would make a storm wait.
+"""
+
 log = logging.getLogger(__name__)
 
 
 class Flow:
     """Every step, over one set of ports."""
 
-    def __init__(self, ports: Ports) -> None:
-        """Everything outside comes with `ports`."""
+    def __init__(self, ports: Ports, places: int = PLACES) -> None:
+        """Everything outside comes with `ports`. `places` is how many calls may archive at once."""
         self._ports = ports
-        self._archiving, self._beside = Lock(), Lock()
+        self._archiving, self._beside = Semaphore(places), Semaphore()
 
     def _stop(self) -> datetime:
         """When a call has to end by itself: well before the platform would end it."""
@@ -112,18 +117,18 @@ class Flow:
             examine_in_quiet(self._ports)
 
     def archive(self, action: str = OVERDUE) -> None:
-        """Queue: bring what is finished into the evidence store. One call of a process at a time, since each holds
-        blocks in memory, and one beside it for what needs none; another's message comes back a little later, to
+        """Queue: bring what is finished into the evidence store. A few calls of a process at a time, since each holds
+        blocks in memory, and one beside them for what needs none; another's message comes back a little later, to
         whichever process is free.
         """
-        if self._alone(self._archiving, Archive(self._ports)):
+        if self._placed(self._archiving, Archive(self._ports)):
             return
-        self._alone(self._beside, Archive(self._ports, beside=True))
+        self._placed(self._beside, Archive(self._ports, beside=True))
         if action != OVERDUE:  # that one is sent anew as long as anything is
             self._ports.queues.send(ARCHIVE, action, delay=_SOON)
 
-    def _alone(self, place: Lock, archive: Archive) -> bool:
-        """Have somebody archive where no other call of this process does; whether that is so."""
+    def _placed(self, place: Semaphore, archive: Archive) -> bool:
+        """Have somebody archive where there is a place for it; whether there is."""
         if not place.acquire(blocking=False):
             return False
         try:

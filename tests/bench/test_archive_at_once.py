@@ -72,7 +72,7 @@ def stand(connection: Connection, link: str, first: int) -> Stand:
 def eight(connection_string: str, link: str, first: str, rule: str) -> None:
     """In a process of its own: prints the largest size that it had (`VmHWM`, MiB), before and at the end."""
     connection = Connection(Location("bench", connection_string=connection_string))
-    if rule == "one":
+    if rule == "few":
         give_back_large()
     made = stand(connection, link, int(first))
     _as_a_worker_that_was_there_before()
@@ -80,7 +80,7 @@ def eight(connection_string: str, link: str, first: str, rule: str) -> None:
     flow = Flow(made.ports)
 
     def told(number: int) -> None:
-        each = flow if rule == "one" else Flow(made.ports)
+        each = flow if rule == "few" else Flow(made.ports)
         while made.ports.ledger.due(made.clock.now()):
             each.archive(f"{number}")
             time.sleep(0.05)
@@ -109,11 +109,11 @@ def _as_a_worker_that_was_there_before() -> None:
 @pytest.mark.parametrize("place", SIZES, indirect=True, ids=lambda size: f"{size} MiB")
 def test_eight_at_once_take_no_more_than_one(place: Place) -> None:
     peaks = {}
-    for rule, first in (("one", 1000), ("all", 2000)):
+    for rule, first in (("few", 1000), ("all", 2000)):
         given = (place.azurite.connection_string, place.link, str(first * place.size), rule)
         command = [sys.executable, "-c", _ALONE, *given]
         alone = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
         before, peak, seconds = alone.stdout.split()
         peaks[rule] = int(peak)
         print(f"\n{AT_ONCE} of {place.size} MiB, {rule} at once: {before} MiB before, {peak} at the most; {seconds} s")
-    assert peaks["one"] <= LIMIT
+    assert peaks["few"] <= LIMIT

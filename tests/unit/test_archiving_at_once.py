@@ -1,4 +1,4 @@
-"""Calls of one process that archive at the same time: only one of them holds blocks in memory."""
+"""Calls of one process that archive at the same time: only some of them hold blocks in memory."""
 
 import math
 import sys
@@ -59,7 +59,7 @@ def met(text: str) -> tuple[Stand, Meeting, list[list[str]]]:
 
     meeting = Meeting(meanwhile)
     stand.ports = replace(stand.ports, responders={**stand.ports.responders, "collect_package": meeting})
-    stand.flow = Flow(stand.ports)
+    stand.flow = Flow(stand.ports, places=1)
     stand.harm(HOST)
     stand.wait(300)
     return stand, meeting, left
@@ -92,7 +92,7 @@ def test_a_call_that_ends_with_a_defect_leaves_the_place_free() -> None:
 
     meeting = Meeting(meanwhile)
     stand.ports = replace(stand.ports, responders={**stand.ports.responders, "collect_package": meeting})
-    stand.flow = Flow(stand.ports)
+    stand.flow = Flow(stand.ports, places=1)
     stand.harm(HOST)
     with pytest.raises(KeyError):
         stand.wait(300)
@@ -168,7 +168,7 @@ def test_what_fetches_nothing_from_a_device_waits_for_no_download() -> None:
     meeting = Meeting(meanwhile)
     changed = {**stand.ports.responders, "collect_package": meeting, "tag": Tagging()}
     stand.ports = replace(stand.ports, responders=changed)
-    stand.flow = Flow(stand.ports)
+    stand.flow = Flow(stand.ports, places=1)
     stand.harm(HOST)
     stand.wait(60)
     assert seen == [[State.SUCCEEDED, State.FETCHING]]
