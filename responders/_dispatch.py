@@ -7,8 +7,8 @@ believe it, but waits and lists again. So two of our own isolations never meet o
 
 from __future__ import annotations
 
-import contextlib
 import logging
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -231,5 +231,5 @@ class Dispatch:
             self._ports.ledger.move_all(moves)
         except Conflict:
             for entry, to in moves:
-                with contextlib.suppress(Conflict):
+                with suppress(Conflict):
                     self._ports.ledger.move(entry, to)

@@ -23,7 +23,7 @@ from responders._refusal import Asked, Service
 from responders._refusals import TABLE, refusal_of, told
 from responders._rivals import Rivals
 from responders._sessions import overdue, taken_back
-from responders._settling import YOUNG, accepted, ended, looked, progressed
+from responders._settling import YOUNG, accepted, by_us, ended, looked, progressed
 from responders._waiting import tend
 from shared.clients.interface import ActionQuery
 from shared.errors import NotFound, OutcomeUnknown, Rejected, Throttled, Transient
@@ -166,7 +166,7 @@ class Follow:
         marker = self._ports.marker(entry.value.id, "cancel")
         patience, reissues = self._ports.settings.LIVE_RESPONSE_PATIENCE, self._ports.settings.AWAY_REISSUES
         to = progressed(entry.value, seen, responder, now, reissues, marker)
-        if seen.status == "cancelled" and marker in seen.cancel_comment and AWAY in seen.cancel_comment:
+        if seen.status == "cancelled" and by_us(seen, marker) and AWAY in seen.cancel_comment:
             to = taken_back(entry.value, now, patience, reissues)  # whoever asked for that did not come to note it
         if seen.status == "pending" and overdue(entry.value, responder.api, now, patience):
             self._take_back(entry, now)

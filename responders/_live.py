@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from shared.models.command import Command
     from shared.models.device import MachineAction
 
-KIND = SESSION
 API = "live_response"
 PERMISSIONS = ("Machine.LiveResponse", "Library.Manage", "Machine.Read.All")
 LINUX, WINDOWS, MACOS = "bulkhead-linux.sh", "bulkhead-windows.ps1", "bulkhead-macos.sh"
@@ -64,7 +63,7 @@ class LiveResponse:
 
     lane = Lane.COLLECT
     api = API
-    kinds = (KIND,)
+    kinds = (SESSION,)
     permissions: tuple[str, ...] = PERMISSIONS
     contains = False
     gathers = True
@@ -72,7 +71,7 @@ class LiveResponse:
     def standing(self, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:
         """See `Responder.standing`. A session of ours is adopted; what else runs on the device, the POST will say."""
         del ours
-        mine = adopted(action, listed, own, KIND)
+        mine = adopted(action, listed, own, SESSION)
         return Ours(mine) if mine else Clear()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from responders._listing import listing
 from responders._reconciling import DEADLINE
 from responders._releasing import call_off
-from responders._settling import ANEW, BEHIND, anew, left_behind, overtaken, parked
+from responders._settling import ANEW, BEHIND, anew, by_us, left_behind, overtaken, parked
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Rivals:
     def _ours(self, action: Action, seen: MachineAction) -> bool:
         """Whether we had it cancelled ourselves: it says so, or nothing of who did."""
         unsaid = not (seen.cancel_comment or seen.cancelled_by)
-        return unsaid or self._ports.marker(action.id, "cancel") in seen.cancel_comment
+        return unsaid or by_us(seen, self._ports.marker(action.id, "cancel"))
 
     def _beside(self, action: Action) -> Sequence[MachineAction]:
         """What was done to the device: the listing of young actions does not reach far back."""

@@ -88,6 +88,11 @@ def progressed(
     return ended(action, row, now, f"{row.means}{_reason(seen)}")
 
 
+def by_us(seen: MachineAction, marker: str) -> bool:
+    """Whether the comment of a cancellation carries our `marker`."""
+    return bool(marker) and marker in seen.cancel_comment
+
+
 def _going_on(action: Action, seen: MachineAction, now: datetime) -> Action:
     if now - (action.accepted_at or now) >= STUCK:
         return _stuck(action, seen, now)
@@ -95,8 +100,7 @@ def _going_on(action: Action, seen: MachineAction, now: datetime) -> Action:
 
 
 def _cancelled(action: Action, seen: MachineAction, now: datetime, marker: str) -> Action:
-    row = ending_of(seen)
-    ours = bool(marker) and marker in seen.cancel_comment
+    row, ours = ending_of(seen), by_us(seen, marker)
     if ours and ANEW in seen.cancel_comment:
         return anew(action, now)
     todo = f"nothing, unless it should be done after all; then: bulkhead retry {action.id}"

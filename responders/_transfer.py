@@ -157,9 +157,8 @@ class Transfer:
         found = list(pieces)
         tags = {"tag": download.tag} if download.tag else {}
         tags |= {"total": str(download.total)} if download.total is not None else {}
-        take = (
-            stream.take_in_time if download.start == there else stream.take
-        )  # else it would be the same again for ever
+        # What began anew came no farther than before, and a piece of it would be the same again for ever.
+        take = stream.take_in_time if download.start == there else stream.take
         while stream.more:
             name = f"{place}/{len(found):06d}"
             stored = self._staging.write_once(name, take(self._piece), metadata={**self._metadata, **tags})
