@@ -52,6 +52,7 @@ NUMBERS: Mapping[str, str] = {
     "back_off": _shown(_settling.BACK_OFF * 2),
     "fetches": str(_desk.FETCHES),
     "fetch_wait": _shown(_archive.RETRY),
+    "slow_for": _shown(_archive.SLOW_FOR),
     "fetch_longest": _shown(_archive.RETRY * 2**_archive.DOUBLINGS),
     "tells": str(_notify.ATTEMPTS),
     "tell_wait": _shown(_notify.STALE),

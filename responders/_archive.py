@@ -38,6 +38,11 @@ WITHOUT_A_WORD = 2 * FETCHES
 AT_ONCE = 8
 """How many of the most important rows are worked through before it is read anew which those are."""
 
+SLOW_FOR = timedelta(days=1)
+"""How long a download may take that every call brings some of: at 4 KiB/s these are 340 MiB. From then on what takes
+all of a call counts as a failure, as if it had brought nothing.
+"""
+
 UNSEALED_FOR = timedelta(days=7)
 """How long it is tried to seal what was gathered."""
 
@@ -147,7 +152,7 @@ class Archive:
         if isinstance(error, Throttled) and not often:
             wait = timedelta(seconds=error.retry_after or RETRY.total_seconds())
             self._again(entry, wait, told(row, error), counted=bool(desk.run.broken))
-        elif error.cause is Cause.TIME and desk.moved:
+        elif error.cause is Cause.TIME and desk.moved and self._ports.clock.now() - action.since < SLOW_FOR:
             self._again(entry, timedelta(0), told(row, error), counted=False)
         elif (stops(row) or action.fetches >= FETCHES) and sealing and self._may_be_sealed(action, error):
             self._unsealed(entry, told(row, error))

@@ -27,7 +27,7 @@ from shared.errors import Cause, Forbidden, Incomplete, LinkExpired, Transient
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-CHUNK = 8 << 20
+CHUNK = 1 << 20
 _REDIRECTS = 3
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _UNSATISFIED = re.compile(r"bytes \*/(\d+)")

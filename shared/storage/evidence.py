@@ -25,6 +25,7 @@ from azure.storage.blob import BlobBlock, ContentSettings
 from shared.errors import Rejected, Transient
 from shared.storage import limits, writing
 from shared.storage.blobs import ANSWER_SECONDS, CONNECT_SECONDS, is_written_by, metadata_of, properties
+from shared.storage.cutting import Cutter
 from shared.storage.failures import translated
 from shared.storage.interface import Conflict, Stored, Version, verified
 from shared.storage.joining import lent, pull
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BLOCK_SIZE = 8 * 1024 * 1024
-"""Bytes; 50,000 of them are 390 GiB. At most `in_flight` + 2 are held in memory."""
+"""Bytes; 50,000 of them are 390 GiB. At most `in_flight` + 1 are held in memory."""
 
 AS_FILE = ContentSettings(content_type="application/octet-stream", content_disposition="attachment")
 """What a browser is told of everything: to save it, not to show it. It may be an attacker's."""
@@ -61,7 +62,7 @@ class _Staged:
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     block_ids: list[str] = field(default_factory=list)
 
-    def count(self, block: bytes) -> None:
+    def count(self, block: bytes | memoryview) -> None:
         """Count and hash a block."""
         self.size += len(block)
         self.digest.update(block)
@@ -97,15 +98,14 @@ class BlobEvidence:
         limits.check_tags(tags or {})
         if (standing := self.head(name)) is not None:
             return standing
-        staged, cut = _Staged(writing.new_write_id()), blocks(chunks, self._block_size)
-        first = next(cut, b"")
+        staged, cutter = _Staged(writing.new_write_id()), Cutter(self._block_size)
+        cut = cutter.blocks(chunks)
+        first = next(cut, memoryview(b""))
         if len(first) < self._block_size:
             staged.count(first)
-            return self._commit(name, staged, metadata, tags or {}, first)
-        every = chain(iter([first]), cut)
-        del first  # or it would stay until the end
+            return self._commit(name, staged, metadata, tags or {}, bytes(first))
         try:
-            self._stage(self._client.get_blob_client(name), every, staged)
+            self._stage(self._client.get_blob_client(name), chain([first], cut), cutter, staged)
         except _TakenError as error:
             return self._standing(name, error)
         return self._commit(name, staged, metadata, tags or {})
@@ -143,21 +143,28 @@ class BlobEvidence:
             pool.shutdown(wait=False)
         return self._commit(name, staged, metadata, tags or {})
 
-    def _stage(self, blob: BlobClient, cut: Iterable[bytes], staged: _Staged) -> None:
-        sending: deque[Future[None]] = deque()
+    def _stage(self, blob: BlobClient, cut: Iterable[memoryview], cutter: Cutter, staged: _Staged) -> None:
+        sending: deque[tuple[Future[None], memoryview]] = deque()
         with ThreadPoolExecutor(self._in_flight, thread_name_prefix="stage") as pool:
             for block in cut:
                 if len(sending) == self._in_flight:
-                    sending.popleft().result()
-                sending.append(pool.submit(self._send, blob, staged.next_id(), block))
+                    sent, free = sending.popleft()
+                    sent.result()
+                    cutter.free(free)
+                sending.append((pool.submit(self._send, blob, staged.next_id(), block), block))
                 staged.count(block)
-            for sent in sending:
+            for sent, _ in sending:
                 sent.result()
 
-    def _send(self, blob: BlobClient, block_id: str, block: bytes) -> None:
+    def _send(self, blob: BlobClient, block_id: str, block: memoryview) -> None:
         # The SDK may repeat this one: the same block under the same id is the same block.
         with _taken_on_conflict(), translated(f"staging {self._client.container_name}/{blob.blob_name}"):
-            blob.stage_block(block_id, block, connection_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS)
+            blob.stage_block(
+                block_id,
+                block,  # type: ignore[arg-type] # it takes whatever has a length and can be sent
+                connection_timeout=CONNECT_SECONDS,
+                read_timeout=ANSWER_SECONDS,
+            )
 
     def _commit(
         self,
@@ -240,25 +247,6 @@ class BlobEvidence:
         limits.check_object(name)
         with translated(f"lending {self._client.container_name}/{name}"):
             return lent(self._client.get_blob_client(name))
-
-
-def blocks(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Give the same bytes in pieces of `size`, the last one shorter; holds one piece, however large a chunk is."""
-    held, room = list[memoryview](), size
-    for chunk in chunks:
-        if len(chunk) == size and not held:
-            yield chunk  # as it is: what is read from storage comes in blocks
-            continue
-        rest = memoryview(chunk)
-        while rest:
-            taken, rest = rest[:room], rest[room:]
-            held.append(taken)
-            room -= len(taken)
-            if not room:
-                block, held, room = b"".join(held), [], size
-                yield block
-    if held:
-        yield b"".join(held)
 
 
 def _waited(future: Future[bool]) -> Iterator[bytes]:

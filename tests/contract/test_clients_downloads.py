@@ -56,13 +56,13 @@ def test_a_link_serves_more_than_once(stand: Stand) -> None:
 
 
 def test_a_large_package_is_not_held_in_memory(opened: Opened, tmp_path: Path) -> None:
-    """It comes in chunks of 8 MiB at most."""
+    """It comes in chunks of a MiB at most."""
     package = tmp_path / "package.zip"
     package.write_bytes(bytes(20 << 20))
     download = (stand := opened(package_file=str(package))).downloads.open(linked(stand))
     sizes = [len(chunk) for chunk in download.chunks]
     assert sum(sizes) == download.length == 20 << 20
-    assert max(sizes) <= 8 << 20
+    assert max(sizes) <= 1 << 20
 
 
 def test_an_empty_file_is_a_download(opened: Opened, tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from azure.core.pipeline.transport import HttpRequest, HttpResponse
 
 from shared.errors import Incomplete, NotFound, Transient
 from shared.storage.connections import Connection, Location
-from shared.storage.evidence import BlobEvidence, blocks
+from shared.storage.evidence import BlobEvidence
 from shared.storage.interface import Evidence, Piece, Staging, Stored
 from shared.storage.reading import AHEAD
-from tests.contract.conftest import CONTAINER, STAGING, Faulty, FetchingTransport
+from tests.contract.conftest import CONTAINER, STAGING, Faulty, FaultyTransport, FetchingTransport
 
 MEBI = 1024 * 1024
 
@@ -352,8 +352,27 @@ def test_a_storage_that_fetches_slowly_holds_nobody_whose_time_is_over(staged_at
     assert joined.sha256 == sha256(b"one two three four")
 
 
+class Dawdling(FaultyTransport):
+    """A wire on which blocks overtake each other, each as it is when it leaves."""
+
+    def send(self, request: HttpRequest, **kwargs: object) -> HttpResponse:
+        if "comp=block&" in f"{request.url}&":
+            time.sleep(0.03 if len(self.sent) % 2 else 0.0)
+        return super().send(request, **kwargs)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 100])
+def test_a_block_keeps_its_bytes_until_it_is_sent(connection: Connection, name: str, size: int) -> None:
+    """Though its memory is used again, and more are read meanwhile."""
+    evidence = small_blocks(Connection(connection.location, transport=Dawdling()), in_flight=3)
+    data = bytes(range(98))
+    stored = evidence.write_once(name, (data[at : at + size] for at in range(0, len(data), size)), metadata={})
+    assert stored.sha256 == sha256(data)
+    assert b"".join(evidence.read(name)) == data
+
+
 def test_memory_does_not_grow_with_the_object(connection: Connection, name: str) -> None:
-    """64 MiB go through, and about five blocks of 8 MiB are held at any time."""
+    """64 MiB go through; the blocks themselves lie in buffers that are mapped, and counted below."""
     evidence = connection.evidence(CONTAINER)
     piece = bytes(MEBI)
     tracemalloc.start()
@@ -363,7 +382,7 @@ def test_memory_does_not_grow_with_the_object(connection: Connection, name: str)
     finally:
         tracemalloc.stop()
     assert stored.size == 64 * MEBI
-    assert peak < 6 * 8 * MEBI
+    assert peak < 8 * MEBI
 
 
 def test_what_is_read_ahead_is_bounded(connection: Connection, faulty: Faulty, name: str) -> None:
@@ -374,18 +393,6 @@ def test_what_is_read_ahead_is_bounded(connection: Connection, faulty: Faulty, n
         read += len(piece)
         assert sum(request.method == "GET" for request in faulty.transport.sent) <= used + AHEAD + 1
     assert read == 64 * MEBI
-
-
-def test_one_huge_chunk_is_cut_without_being_copied_whole() -> None:
-    huge = bytes(32 * MEBI)
-    tracemalloc.start()
-    try:
-        sizes = [len(block) for block in blocks([b"x", huge], MEBI)]
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert sizes == [MEBI] * 32 + [1]
-    assert peak < 4 * MEBI
 
 
 def test_a_missing_container_is_not_an_empty_one(connection: Connection) -> None:

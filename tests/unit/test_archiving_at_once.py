@@ -3,19 +3,21 @@
 import math
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from responders._archive import SLOW_FOR
 from responders._flow import Flow
 from responders._interface import Desk, Finished, Gathered
 from responders._ports import ARCHIVE, OVERDUE
 from responders._wiring import once
 from responders.collect_package import CollectPackage
 from responders.tag import Tag
+from shared.clients.interface import Download
 from shared.errors import Cause, Incomplete
 from shared.models.action import Action, State
 from shared.storage.allocation import give_back_large
@@ -206,6 +208,43 @@ def test_downloads_of_many_calls_let_another_incident_come_between(place: int) -
         flow.archive()
     assert OTHER in slow.seen[:3]
     assert stands(stand, quick).state is State.SUCCEEDED
+
+
+class Trickle:
+    """Downloads of which a second brings ten bytes; nobody lives to see their end."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.opened = 0
+
+    def open(self, link: str, seconds: float | None = None, *, start: int = 0, tag: str = "") -> Download:
+        del link, seconds
+        self.opened += 1
+        return Download(self._chunks(), None, start, tag or "one")
+
+    def _chunks(self) -> Iterator[bytes]:
+        while True:
+            self.clock.advance(1)
+            yield bytes(10)
+
+
+def test_what_trickles_in_is_given_up_after_a_day() -> None:
+    """Each call brings something, and for a day that is reason enough to go on."""
+    stand = Stand()
+    trickle = Trickle(stand.clock)
+    stand.ports = replace(stand.ports, downloads=trickle)
+    stand.flow = Flow(stand.ports)
+    began = stand.clock.now()
+    stand.harm(HOST)
+    stand.wait(60)
+    while not (row := collection(stand)).state.final:
+        stand.flow.archive()
+        stand.clock.advance(60)
+        assert stand.clock.now() - began < 2 * SLOW_FOR
+    assert row.state is State.FAILED
+    assert "longer than one call may take" in row.detail
+    assert stand.clock.now() - began > SLOW_FOR
+    assert trickle.opened > 100
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library of Linux")
