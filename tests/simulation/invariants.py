@@ -248,6 +248,8 @@ def who_is_attacked_again_is_contained_again(world: World) -> Iterator[str]:
                 continue
             there = [each for each in rows if each.target == target_of(device.id)]
             met = [each for each in there if each.device_alert and each.device_alert >= device.newest_alert]
+            if any(each.state is State.WAITING for each in met):
+                continue  # though an older one of another incident, seen to have ended only now, says otherwise
             met += [each for each in there if each.state is State.WAITING]
             met += [each for each in there if each.finished_at and each.finished_at >= device.newest_alert]
             done = any(each.state in {State.SUCCEEDED, State.ELSEWHERE} for each in met)

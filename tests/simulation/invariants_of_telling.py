@@ -125,10 +125,14 @@ def a_dead_webhook_is_noted(world: World) -> Iterator[str]:
 
 
 def silence_is_told(world: World) -> Iterator[str]:
-    """A timer that stood still for longer than allowed was told of, and told of again when it ran."""
+    """A timer that stood still for longer than allowed was told of, and told of again when it ran; or people heard that
+    the one which looks after it came to no end either.
+    """
     timer = "" if world.dangers.deaf else world.dangers.stalled
     texts = " ".join(str(message["message"]["blocks"]) for message in world.tenant.chat.messages)
-    if timer in world.record.beating and f"the timer {timer} has not run" not in texts:
+    other = "watch" if timer == "follow" else "follow"
+    heard = any(f"the timer {each} has not run" in texts for each in (timer, other))
+    if timer in world.record.beating and not heard:
         yield f"nobody heard that {timer} stands still"
     if timer and f"the timer {timer} has not run" in texts and f"over: the timer {timer}" not in texts:
         yield f"nobody heard that {timer} runs again"
