@@ -27,9 +27,8 @@ from responders._report.page import page
 from responders._report.plain import plain
 from responders._report.revisions import revision_name, wanted
 from responders._report.sources import actions_of, gather, plan_of, zone_of
-from responders._report.summary import GOOD, contained
+from responders._report.summary import still_contained
 from responders._reputation import opinions
-from shared.models.action import target_of
 from shared.models.asked import Remark
 from shared.models.reported import KeptRevision, Reported
 from shared.storage.interface import Conflict
@@ -153,7 +152,6 @@ class Reporting:
     def _told(self, report: Report, begun: Reported, digest: str) -> Reported:
         """What the page of all incidents shows of it."""
         state = report.state
-        done = {target_of(each.device) for each in contained(report) if each.state in GOOD}
         open_ = any(not action.state.settled for action in report.actions)
         waits = any(action.state.settled and not action.state.final for action in report.actions)
         update = {
@@ -165,7 +163,7 @@ class Reporting:
             "mode": state.mode,
             "shown_at": state.shown_at,
             "devices": len(state.affected),
-            "contained": len(done),
+            "contained": len(still_contained(report)),
             "stands": "open" if open_ else "waiting" if waits else "over",
         }
         return begun.model_copy(update=update)

@@ -33,7 +33,7 @@ from responders._report.closing import (
 from responders._report.devices import devices
 from responders._report.inventory import inventory
 from responders._report.moments import foremost, key_moments, moments, own_sources
-from responders._report.summary import GOOD, Row, contained, part, summary
+from responders._report.summary import Row, part, still_contained, summary
 from responders._report.table import as_json, table
 from responders._report.tree import forest
 from shared.models.action import target_of
@@ -199,12 +199,11 @@ def _moment(event: Event, names: dict[str, str]) -> Row:
 
 
 def _tiles(report: Report, view: Row, events: int) -> list[tuple[str, str, str]]:
-    done = {target_of(each.device) for each in contained(report) if each.state in GOOD}
     concerned = {target_of(each.id) for each in report.assessment.devices} if report.assessment else set()
     items = [each for each in view["evidence"]["rows"] if each["sha256"]]
     return [
         ("devices", str(len(concerned or set(report.state.affected))), ""),
-        ("contained", str(len(done)), ""),
+        ("contained", str(len(still_contained(report))), ""),
         ("alerts", str(len(report.incident.alerts)), ""),
         ("items", str(len(items)), ""),
         ("events", f"{events:,}", ""),

@@ -102,6 +102,16 @@ def contained(report: Report) -> list[Action]:
     return [each for each in report.actions if each.responder in report.contains and each.responder in UNDOING]
 
 
+def _standing(report: Report) -> list[Action]:
+    """Of these, what came about and has not been undone since."""
+    return [each for each in standing(contained(report), report.actions) if each.state in GOOD]
+
+
+def still_contained(report: Report) -> set[str]:
+    """The devices that are contained now."""
+    return {target_of(each.device) for each in _standing(report)}
+
+
 def _never_begun(action: Action) -> bool:
     """Whether a containment was taken back before anything came of it: then it concerns no device."""
     return action.state is State.WITHDRAWN and not (action.attempt or action.joined or action.cancelled)
@@ -116,9 +126,8 @@ def _headline(report: Report, words: Words) -> tuple[str, str]:
     withdrawn = all(each.state is State.WITHDRAWN for each in wanted)
     if not devices or (withdrawn and report.state.verdict == Verdict.HARMLESS):
         return (words("headline.nothing"), "good") if report.state.verdict == Verdict.HARMLESS else ("", "")
-    stands = [each for each in standing(wanted, report.actions) if each.state in GOOD]
-    done = {target_of(each.device) for each in stands}
-    ended = [each.finished_at for each in stands if each.state is State.SUCCEEDED and each.finished_at]
+    done = still_contained(report)
+    ended = [each.finished_at for each in _standing(report) if each.state is State.SUCCEEDED and each.finished_at]
     if not done and any(each.state in GOOD for each in wanted):
         return words("headline.released"), "wait"
     if not done:

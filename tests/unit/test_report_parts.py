@@ -21,7 +21,7 @@ from responders._report.closing import interview
 from responders._report.devices import devices
 from responders._report.page import clock_of, page
 from responders._report.revisions import revision_name, wanted
-from responders._report.summary import summary
+from responders._report.summary import still_contained, summary
 from responders._report.tree import IN_ALL, PER_DEVICE, Node, forest
 from shared.models.action import State
 from shared.models.findings import Endpoint, Event, Findings, Kind, Persistence, Process
@@ -192,6 +192,15 @@ BEGUN: list[dict[str, object]] = [
 def test_the_headline_claims_nothing_that_is_not_final(actions: list[object], said: str) -> None:
     made = report(0, actions=tuple(actions))
     assert summary(made, ENGLISH, {})["headline"] == said
+
+
+@pytest.mark.parametrize(("released", "told"), [(State.SUCCEEDED, 0), (State.FAILED, 1), (State.WITHDRAWN, 1)])
+def test_a_device_that_was_released_since_is_not_counted_as_contained(released: State, told: int) -> None:
+    """Neither at the top of its report nor on the page of all of them, which counts by the same."""
+    actions = (action("isolate", State.SUCCEEDED), action("release", released, finished_at=at(500)))
+    made = report(0, actions=actions)
+    assert f"<dt>Contained</dt><dd>{told}</dd>" in page(made, assets())
+    assert len(still_contained(made)) == told
 
 
 @pytest.mark.parametrize("begun", BEGUN)
