@@ -108,6 +108,9 @@ _SLOW = timedelta(seconds=75)
 """How long a slow worker may need from its look at the orders to its reservation: what is in flight by then lands."""
 
 
+_WRITTEN = timedelta(seconds=3)
+"""How long a row may need from its plan until it is there for others to see."""
+
 _ON_DEVICE = frozenset({State.PLANNED, State.SENDING, State.UNKNOWN, State.ACCEPTED})
 """While a package is still to be collected on the device itself; what is being archived needs it no more."""
 
@@ -212,7 +215,7 @@ class Record:
                     each.key
                     for each in self.open_actions()
                     if row and (each.incident, each.target) == (row.incident, row.target)
-                    if each.responder == "collect_package" and each.state in _ON_DEVICE and each.created < row.since
+                    if each.responder == "collect_package" and each.state in _ON_DEVICE and each.created < row.since - _WRITTEN
                 ),
                 held_for=(now - self.holding).total_seconds() if self.holding else -1.0,
                 ordered_free=bool(row and self._ordered_free(row)),
