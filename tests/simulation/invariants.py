@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Invariant = Callable[["World"], Iterator[str]]
 _SKEW = timedelta(seconds=1)
 _LISTED = timedelta(seconds=175)
+_UNDOING = {"release", "unrestrict"}
 """After which whoever looks sees a release: actions may be hidden for 100 seconds, and workers be slow."""
 
 
@@ -209,13 +210,15 @@ def what_cannot_be_read_stops_nobody(world: World) -> Iterator[str]:
 
 
 def merged_is_carried_on(world: World) -> Iterator[str]:
-    """What was done for an incident is not done again for the one that it was merged into, without something new."""
+    """What was done for an incident is not done again for the one that it was merged into, without something new; what
+    undoes a containment follows that.
+    """
     actions = world.record.actions()
     for target, source, at in world.record.absorbed():
         tried = [each for each in actions if each.attempt and each.state is not State.UNAVAILABLE]  # may be had by now
         before = {(each.target, each.responder): each for each in tried if each.incident == source}
         for action in actions:
-            done = before.get((action.target, action.responder))
+            done = before.get((action.target, action.responder)) if action.responder not in _UNDOING else None
             # what was being planned while we learnt of it may not know
             if action.incident != target or done is None or action.created <= at + _SKEW * 75 or not action.attempt:
                 continue

@@ -215,7 +215,8 @@ class Record:
                     each.key
                     for each in self.open_actions()
                     if row and (each.incident, each.target) == (row.incident, row.target)
-                    if each.responder == "collect_package" and each.state in _ON_DEVICE and each.created < row.since - _WRITTEN
+                    if each.responder == "collect_package" and each.state in _ON_DEVICE
+                    if each.created < row.since - _WRITTEN
                 ),
                 held_for=(now - self.holding).total_seconds() if self.holding else -1.0,
                 ordered_free=bool(row and self._ordered_free(row)),
