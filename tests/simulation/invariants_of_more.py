@@ -65,12 +65,15 @@ def runs_are_whole_bags(world: World) -> Iterator[str]:
 
 def collection_has_its_head_start(world: World) -> Iterator[str]:
     """Where a rule lets the package go first, its device is not isolated before that is settled or the time is over."""
+    asked = [each for each in world.record.effects if each.kind == "CollectInvestigationPackage" and each.row]
     for effect in world.record.effects:
         row = effect.row
         if effect.kind != "Isolate" or row is None or row.head_start is None or row.approved or row.attempt > 1:
             continue
-        if effect.at < row.head_start - _SKEW and effect.collecting and not world.dangers.update:
-            yield f"{effect.device[:8]} at {effect.at}, {row.head_start} being the end: {effect.collecting}"
+        of_it = [each.row for each in asked if each.row and each.row.target == row.target and each.at > effect.at]
+        late = [each.key for each in of_it if each.created == row.created and each.attempt == 1]
+        if effect.at < row.head_start - _SKEW and (late or effect.collecting) and not world.dangers.update:
+            yield f"{effect.device[:8]} at {effect.at}, {row.head_start} being the end: {effect.collecting or late}"
 
 
 def given_back_only_where_benign(world: World) -> Iterator[str]:

@@ -117,6 +117,7 @@ MUTATIONS = (
         "sorted(plan.actions, key=lambda each: each.head_start is not None)",
         "plan.actions",
         "write what lets others go first before these",
+        seed=123,
     ),
     Mutation(
         "responders/_carrying.py",
