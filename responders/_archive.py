@@ -38,9 +38,9 @@ WITHOUT_A_WORD = 2 * FETCHES
 AT_ONCE = 8
 """How many of the most important rows are worked through before it is read anew which those are."""
 
-SLOW_FOR = timedelta(days=1)
-"""How long a download may take that every call brings some of: at 4 KiB/s these are 340 MiB. From then on what takes
-all of a call counts as a failure, as if it had brought nothing.
+SLOW_FOR = timedelta(days=3)
+"""How long what is there to be fetched may take, while every call brings some of it; time that it waited counts too.
+From then on what takes all of a call is a failure, as if it had brought nothing.
 """
 
 UNSEALED_FOR = timedelta(days=7)
@@ -127,7 +127,7 @@ class Archive:
         """All that there is was gathered; the key, or storage, cannot be had: it is sealed later, and people hear."""
         said = f"{_UNSEALED}: {said}"
         trouble(self._ports, "seal", f"{said}; where CUSTODY_KEY is set, see that the app may use the key")
-        self._again(entry, SEAL_AGAIN, said, counted=False)
+        self._again(entry, SEAL_AGAIN, said, fetches=entry.value.fetches - 1)
 
     def _as_sealed(self, action: Action, desk: Desk) -> Action | None:
         """The action as an earlier call ended it, which sealed the run and came not to write it down: nothing may be
@@ -151,9 +151,9 @@ class Archive:
         often = bool(desk.run.broken) and action.fetches >= FETCHES  # each time it broke off, a link was asked for
         if isinstance(error, Throttled) and not often:
             wait = timedelta(seconds=error.retry_after or RETRY.total_seconds())
-            self._again(entry, wait, told(row, error), counted=bool(desk.run.broken))
+            self._again(entry, wait, told(row, error), fetches=action.fetches - (not desk.run.broken))
         elif error.cause is Cause.TIME and desk.moved and self._ports.clock.now() - action.since < SLOW_FOR:
-            self._again(entry, timedelta(0), told(row, error), counted=False)
+            self._again(entry, timedelta(0), told(row, error), fetches=0)  # what brought nothing before is forgotten
         elif (stops(row) or action.fetches >= FETCHES) and sealing and self._may_be_sealed(action, error):
             self._unsealed(entry, told(row, error))
         elif stops(row) or action.fetches >= FETCHES:
@@ -165,7 +165,8 @@ class Archive:
             detail += self._closed(desk, str(ended), detail)
             self._write(entry, action.to(ended, self._ports.clock.now(), detail=detail, todo=todo))
         else:
-            self._again(entry, RETRY * 2 ** min(action.fetches - 1, DOUBLINGS), told(row, error), counted=True)
+            wait = RETRY * 2 ** min(action.fetches - 1, DOUBLINGS)
+            self._again(entry, wait, told(row, error), fetches=action.fetches)
 
     def _may_be_sealed(self, action: Action, error: BulkheadError) -> bool:
         """Whether a run may be sealed later: nobody else's stands there, and it was not tried for too long."""
@@ -188,11 +189,10 @@ class Archive:
         by_hand = TABLE[Service.DEFENDER, "package-not-ready"].todo if _PACKAGE in kinds else ""
         return said, row.todo if by_hand in row.todo else f"{by_hand}; {row.todo}"
 
-    def _again(self, entry: Entry[Action], wait: timedelta, detail: str, *, counted: bool) -> None:
-        action = entry.value
-        fetches = action.fetches if counted else action.fetches - 1
+    def _again(self, entry: Entry[Action], wait: timedelta, detail: str, *, fetches: int) -> None:
+        """Have it taken up again after `wait`. `fetches` is how many downloads count by then."""
         due = self._ports.clock.now() + wait
-        self._write(entry, action.model_copy(update={"due": due, "fetches": fetches, "detail": detail[:300]}))
+        self._write(entry, entry.value.model_copy(update={"due": due, "fetches": fetches, "detail": detail[:300]}))
 
     def _write(self, entry: Entry[Action], to: Action) -> None:
         if settle(self._ports, entry, to):

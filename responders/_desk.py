@@ -191,6 +191,10 @@ class Desk:
                 except Refused as error:
                     self._transfer.anew(staged, str(error))
                     raise
+                except Incomplete as error:
+                    if error.cause is Cause.TIME:
+                        self._transfer.attempt(staged)
+                    raise
                 except TooSlow:
                     received = self._transfer.receive(staged, opening)
             else:

@@ -111,12 +111,9 @@ def fetch(look: Look, name: str) -> Gathered:
     """After `fetch`: the bundle itself."""
     if look.session.done < 1:
         return look.again(look.session.why)
-    try:
-        part = fetched(look, name, 0, 1, look.progress.sha256)
-        look.progress = look.progress.model_copy(update={"parts": (part,)})
-        artefact = joined(look, name, kind=str(look.action.responder))
-    except Incomplete as error:
-        return _unfinished(look, error)
+    part = fetched(look, name, 0, 1, look.progress.sha256)
+    look.progress = look.progress.model_copy(update={"parts": (part,)})
+    artefact = joined(look, name, kind=str(look.action.responder))
     return onward(with_artefact(look.progress, artefact).to(Leg.CLEAN))
 
 
@@ -188,18 +185,12 @@ def joined(look: Look, name: str, kind: str) -> Artefact:
     return look.desk.join(whole, parts, kind=kind, media_type=media_type, device=progress.sha256)
 
 
-def _unfinished(look: Look, error: Incomplete) -> Gathered:
-    if error.cause is not Cause.TIME:
-        raise error
-    return Again(look.progress.model_dump_json(), _SOON, look.progress.artefacts, _far(look.progress))
-
-
 def _far(progress: Progress) -> str:
     done, whole = progress.offset >> 20, progress.size >> 20
     return f"{done} of {whole} MiB are fetched"
 
 
-def cut(look: Look, name: str) -> Gathered:  # noqa: PLR0911 - one answer for each way it can go
+def cut(look: Look, name: str) -> Gathered:
     """After `cut`: as many parts as the session brought. One that took too long, or had no room, is cut smaller."""
     said = look.said(keep=False)
     if said is None:
@@ -209,10 +200,7 @@ def cut(look: Look, name: str) -> Gathered:  # noqa: PLR0911 - one answer for ea
     if said.error:
         return look.less(f"the image cannot be cut: {said.why}")
     before = look.progress.asked[0][0]
-    try:
-        _take(look, name, _told(said))
-    except Incomplete as error:
-        return _unfinished(look, error)
+    _take(look, name, _told(said))
     if look.progress.offset == before:
         return _smaller(look, look.session.why or "the device made no part")
     if look.progress.offset < look.progress.size:
@@ -281,10 +269,12 @@ def join(look: Look, name: str, kind: str, purpose: str) -> Gathered:
 
 def _unjoined(look: Look, error: Incomplete) -> Gathered:
     """Once more, since one of the two readings may be done; a reading that never comes to its end is given up."""
+    if error.cause is not Cause.TIME:
+        raise error
     failures = look.progress.failures + 1
-    if failures < TRIES or error.cause is not Cause.TIME:
-        look.progress = look.progress.model_copy(update={"failures": failures})
-        return _unfinished(look, error)
+    if failures < TRIES:
+        progress = look.progress.model_copy(update={"failures": failures})
+        return Again(progress.model_dump_json(), _SOON, progress.artefacts, _far(progress))
     todo = "its parts lie in the container staging until that is cleared: join them by hand"
     return look.less(f"the image is fetched, and too large to be read through in one call: {error}", todo)
 

@@ -77,13 +77,14 @@ def paced(
 
 def judged(check: Callable[[Iterable[bytes]], Iterator[bytes]], chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The chunks through a check. Raises Refused where it was the check that raised Incomplete, and not the chunks."""
-    broken: list[BaseException] = []
+    broken = False
 
     def passing() -> Iterator[bytes]:
+        nonlocal broken
         try:
             yield from chunks
-        except Incomplete as error:
-            broken.append(error)
+        except Incomplete:
+            broken = True  # and not the error itself: the blocks that its frames hold would stay with it
             raise
 
     try:

@@ -104,8 +104,10 @@ class BlobEvidence:
         if len(first) < self._block_size:
             staged.count(first)
             return self._commit(name, staged, metadata, tags or {}, bytes(first))
+        every = chain(iter([first]), cut)
+        del first  # or it would stay until the end
         try:
-            self._stage(self._client.get_blob_client(name), chain([first], cut), cutter, staged)
+            self._stage(self._client.get_blob_client(name), every, cutter, staged)
         except _TakenError as error:
             return self._standing(name, error)
         return self._commit(name, staged, metadata, tags or {})
@@ -151,6 +153,7 @@ class BlobEvidence:
                     sent, free = sending.popleft()
                     sent.result()
                     cutter.free(free)
+                    del free
                 sending.append((pool.submit(self._send, blob, staged.next_id(), block), block))
                 staged.count(block)
             for sent, _ in sending:

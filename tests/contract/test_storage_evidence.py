@@ -352,6 +352,19 @@ def test_a_storage_that_fetches_slowly_holds_nobody_whose_time_is_over(staged_at
     assert joined.sha256 == sha256(b"one two three four")
 
 
+def test_blocks_that_come_as_they_are_go_once_they_are_sent(connection: Connection, name: str) -> None:
+    """The first one too. Two are on their way, one is read, and one is about to be."""
+    client = connection.blobs.get_container_client(CONTAINER)
+    evidence = BlobEvidence(client, block_size=MEBI, in_flight=2)
+    tracemalloc.start()
+    try:
+        evidence.write_once(name, (bytes([number]) * MEBI for number in range(12)), metadata={})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3.75 * MEBI
+
+
 class Dawdling(FaultyTransport):
     """A wire on which blocks overtake each other, each as it is when it leaves."""
 

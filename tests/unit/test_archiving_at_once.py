@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from responders._archive import SLOW_FOR
+from responders._archive import SLOW_FOR, Archive
+from responders._capture import Leg, Progress
+from responders._desk import FETCHES
 from responders._flow import Flow
 from responders._interface import Desk, Finished, Gathered
 from responders._ports import ARCHIVE, OVERDUE
@@ -23,6 +25,7 @@ from shared.models.action import Action, State
 from shared.storage.allocation import give_back_large
 from tests.fakes.storage import FakeClock
 from tests.unit.incidents import action
+from tests.unit.live_answers import Answering, leg
 from tests.unit.order_stand import HOST, INCIDENT, OTHER, THIRD, Stand
 
 
@@ -211,27 +214,32 @@ def test_downloads_of_many_calls_let_another_incident_come_between(place: int) -
 
 
 class Trickle:
-    """Downloads of which a second brings ten bytes; nobody lives to see their end."""
+    """Downloads of which a second brings ten bytes; nobody lives to see their end. Every so many bring nothing in all
+    the time of a call.
+    """
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, barren: int = 0) -> None:
         self.clock = clock
+        self.barren = barren
         self.opened = 0
 
     def open(self, link: str, seconds: float | None = None, *, start: int = 0, tag: str = "") -> Download:
         del link, seconds
         self.opened += 1
-        return Download(self._chunks(), None, start, tag or "one")
+        nothing = self.barren and not self.opened % self.barren
+        return Download(self._chunks(1000 if nothing else 1), None, start, tag or "one")
 
-    def _chunks(self) -> Iterator[bytes]:
+    def _chunks(self, seconds: float) -> Iterator[bytes]:
         while True:
-            self.clock.advance(1)
+            self.clock.advance(seconds)
             yield bytes(10)
 
 
-def test_what_trickles_in_is_given_up_after_a_day() -> None:
-    """Each call brings something, and for a day that is reason enough to go on."""
+@pytest.mark.parametrize("barren", [0, 2])
+def test_what_trickles_in_is_given_up_after_some_days(barren: int) -> None:
+    """Calls bring something, and for days that is reason enough to go on, however many of them bring nothing."""
     stand = Stand()
-    trickle = Trickle(stand.clock)
+    trickle = Trickle(stand.clock, barren)
     stand.ports = replace(stand.ports, downloads=trickle)
     stand.flow = Flow(stand.ports)
     began = stand.clock.now()
@@ -245,6 +253,32 @@ def test_what_trickles_in_is_given_up_after_a_day() -> None:
     assert "longer than one call may take" in row.detail
     assert stand.clock.now() - began > SLOW_FOR
     assert trickle.opened > 100
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_a_result_of_live_response_that_trickles_is_given_up_too(start: bool) -> None:
+    """Whether its server goes on from a byte or begins anew each time; and others come between."""
+
+    class Anew(Trickle):
+        def open(self, link: str, seconds: float | None = None, *, start: int = 0, tag: str = "") -> Download:
+            return replace(super().open(link, seconds, start=start, tag=tag), start=0)
+
+    stand = Stand()
+    downloads = (Trickle if start else Anew)(stand.clock)
+    stand.ports = replace(stand.ports, downloads=downloads, devices=Answering(b"x"))
+    now, known = stand.clock.now(), Progress(leg=Leg.FETCH, path="/root/x.tar.gz", folder="/root", packed=False)
+    row = leg("collect_logs", known.model_dump_json())
+    row = row.model_copy(update={"device": HOST, "version": "", "since": now, "created": now, "due": now})
+    assert stand.ports.ledger.add(row)
+    calls = 0
+    while not stands(stand, row).state.final:
+        Archive(stand.ports).run(stand.clock.now() + stand.ports.settings.TIME_BUDGET)
+        stand.clock.advance(700)
+        calls += 1
+        assert calls < 2 * SLOW_FOR / stand.ports.settings.TIME_BUDGET
+    assert stands(stand, row).state is State.FAILED
+    assert (calls > FETCHES + 1) == start  # the first one brought something in any case
+    assert "longer than one call may take" in stands(stand, row).detail
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library of Linux")

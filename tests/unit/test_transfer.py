@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import hashlib
 import io
 import json
 import random
+import weakref
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +19,7 @@ from typing import Any
 import pytest
 
 from responders._desk import FETCHES
+from responders._unbroken import judged
 from responders._zip import whole_zip
 from shared.clients.interface import Download
 from shared.errors import Cause, Incomplete, LinkExpired, Rejected, Throttled, Transient
@@ -749,3 +753,26 @@ def test_an_event_reads_as_it_was_written() -> None:
     fetched(run)
     for event in run.desk().run.chain.events:
         assert Event.model_validate_json(event.line).line == event.line
+
+
+class Held:
+    """Something that a download holds."""
+
+
+def test_what_a_download_held_goes_with_it_when_it_breaks_off() -> None:
+    """At once, and not when the collector of cycles comes: these are blocks of 8 MiB."""
+    held: list[weakref.ref[Held]] = []
+
+    def chunks() -> Iterator[bytes]:
+        mine = Held()
+        held.append(weakref.ref(mine))
+        yield b"some"
+        raise Incomplete("it broke off", cause=Cause.CUT)
+
+    gc.disable()
+    try:
+        with suppress(Incomplete):
+            list(judged(unchecked, chunks()))
+        assert held[0]() is None
+    finally:
+        gc.enable()
