@@ -115,8 +115,9 @@ def rule(  # noqa: PLR0911 - one rail after the other, in the order in which peo
     never = _never(action, protected, people.released)
     if never:
         return never
+    unclear = None if later else _unclear(action, protected)
     if action.approved:
-        return (None if later else _unclear(action, protected)) or Go()
+        return unclear or Go()
     approve = _approve(action)
     if machine and machine.onboarding not in {"", "onboarded"}:
         return Stop(f"not onboarded to Defender ({machine.onboarding[:40]})", "contain it by other means")
@@ -125,6 +126,8 @@ def rule(  # noqa: PLR0911 - one rail after the other, in the order in which peo
             "its details could not be read from Defender",
             f"look at the device in the Defender portal; if it should be contained: {approve}",
         )
+    if unclear:
+        return unclear
     role = sensitive_role(action, machine) if machine else ""
     if role:
         late = f", which nobody knew when {action.approved_by} approved it" if action.approved_by else ""

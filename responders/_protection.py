@@ -10,20 +10,22 @@ if TYPE_CHECKING:
 
     from shared.config import Protected
     from shared.models.action import Action
+    from shared.models.device import Machine
 
 _DEFENDER_ID = re.compile(r"[0-9a-f]{40}", re.IGNORECASE)
+_UNREAD = "its details could not be read from Defender"
 
 
 def protection(action: Action, protected: Protected) -> str:
-    """Which protection covers the device; empty where none does. Where Defender cannot be read, the evidence's own tags
-    have to do.
+    """Which protection covers the device; empty where none does. Where Defender does not tell its tags, the evidence's
+    own have to do, and whatever else the details say of tags and roles.
     """
     machine = action.facts
     if _match((action.device, *((machine.entra_id,) if machine else ())), protected.ids):
         return "by id"
     if any(_is_named(name, protected.names) for name in (action.device_name, machine.name if machine else "")):
         return "by name"
-    tag = _match(machine.tags if machine else action.hints, protected.tags)
+    tag = _match(_tags(action, machine), protected.tags)
     if tag:
         return f"by tag {tag}"
     group = _match((machine.group,), protected.groups) if machine else ""
@@ -34,13 +36,30 @@ def untold(action: Action, protected: Protected) -> str:
     """What Defender does not tell of a device that it may be protected by, in words; empty where it tells enough. Only
     the details name tags, groups and the id in Entra, and a device without a name is called by the start of its id.
     """
-    if action.facts:
+    machine = action.facts
+    lacks = machine.untold if machine else ("tags", "group")
+    nameless = action.device.startswith(action.device_name) and not (machine and machine.name)
+    lacking = (
+        ("tags", "tags" in lacks and protected.tags),
+        ("group", "group" in lacks and protected.groups),
+        ("name", nameless and protected.names),
+        ("id in Entra", machine is None and not all(map(_is_defenders, protected.ids))),
+    )
+    words = [name for name, lacked in lacking if lacked]
+    if not words:
         return ""
-    nameless = action.device.startswith(action.device_name)
-    elsewhere = any(each.strip() and not _DEFENDER_ID.fullmatch(each.strip()) for each in protected.ids)
-    if not (protected.tags or protected.groups or elsewhere or (nameless and protected.names)):
-        return ""
-    return "its details could not be read from Defender"
+    return f"its details in Defender do not tell its {' and '.join(words)}" if machine else _UNREAD
+
+
+def _tags(action: Action, machine: Machine | None) -> tuple[str, ...]:
+    if machine is None:
+        return action.hints
+    return (*machine.tags, *machine.hints, *action.hints) if "tags" in machine.untold else machine.tags
+
+
+def _is_defenders(listed: str) -> bool:
+    """Whether an id that is listed, if any is, can only be Defender's own."""
+    return not listed.strip() or bool(_DEFENDER_ID.fullmatch(listed.strip()))
 
 
 def _is_named(name: str, listed: Iterable[str]) -> bool:
