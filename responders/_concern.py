@@ -50,9 +50,6 @@ def devices(alerts: Sequence[Alert]) -> tuple[tuple[Affected, ...], tuple[str, .
         said = {item.onboarding for item in own if item.onboarding}
         onboarding = "onboarded" if "onboarded" in said else next(iter(sorted(said)), "")
         name = next((_name(item) for item in own if _name(item)), device[:8])
-        if onboarding and onboarding != "onboarded":
-            unusable[f"{name}: not onboarded to Defender ({onboarding[:40]})"] = None
-            continue
         hints = tuple(dict.fromkeys(hint for item in own for hint in (*item.tags, *item.detailed_roles)))
         found.append(
             Affected(id=device, name=name, onboarding=onboarding, why=why, hints=hints, newest_alert=times.get(device))

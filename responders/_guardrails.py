@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from responders._interface import news_after
 from responders._protection import protection, untold
+from shared.models.device import NOT_ONBOARDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +120,7 @@ def rule(  # noqa: PLR0911 - one rail after the other, in the order in which peo
     if action.approved:
         return unclear or Go()
     approve = _approve(action)
-    if machine and machine.onboarding not in {"", "onboarded"}:
+    if machine and machine.onboarding in NOT_ONBOARDED:
         return Stop(f"not onboarded to Defender ({machine.onboarding[:40]})", "contain it by other means")
     if machine is None and not later:
         return Wait(
@@ -128,6 +129,11 @@ def rule(  # noqa: PLR0911 - one rail after the other, in the order in which peo
         )
     if unclear:
         return unclear
+    if machine and machine.onboarding not in {"", "onboarded"}:
+        return Wait(
+            f"whether it is onboarded is told in a word that this version does not know ({machine.onboarding[:40]})",
+            f"look at the device in the Defender portal; if it should be contained: {approve}",
+        )
     role = sensitive_role(action, machine) if machine else ""
     if role:
         late = f", which nobody knew when {action.approved_by} approved it" if action.approved_by else ""

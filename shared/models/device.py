@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 FINAL = frozenset({"succeeded", "failed", "timeout", "cancelled"})
 """States in which a machine action stays."""
 
+NOT_ONBOARDED = frozenset({"canbeonboarded", "unsupported", "insufficientinfo"})
+"""States in which Defender cannot act on a device. Any other word but `onboarded` says nothing, until it is known."""
+
 _ROLE_MEMBERS = ("role", "tag")
 _DIGITS = re.compile(r"-?[1-9]\d{0,10}|0[xX][0-9a-fA-F]{1,8}")
 

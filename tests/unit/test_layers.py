@@ -25,6 +25,7 @@ CATALOGUES = ("responders._languages.en", "responders._languages.ja")
 """As long as what there is to say: one line after the other, and nothing to be understood between them."""
 
 PURE = (
+    "responders._actionable",
     "responders._afterwards",
     "responders._given_back",
     *("responders._case", "responders._concern", "responders._conditions", "responders._device_conditions"),
