@@ -367,6 +367,39 @@ def test_a_bystander_without_an_id_is_not_worth_a_word() -> None:
     assert judged(incident(alert(bystander(None)))).not_actionable == ()
 
 
+UNCLEAR = "what it has to do with it is told in words that this version does not know"
+
+
+@pytest.mark.parametrize("word", ["unknownFutureValue", NEW_WORD])
+def test_a_device_of_which_only_new_words_tell_is_reported_and_not_concerned(word: str) -> None:
+    """They may say the worst, and nobody else would name it."""
+    for items in (
+        (bystander(roles=[word]),),
+        (bystander(roles=[word], verdict="noThreatsFound"), file(verdict="unknown")),
+        (bystander(roles=[], verdict=word),),
+        (bystander(), file(verdict=word)),
+        (process(verdict=word), bystander()),
+    ):
+        found = judged(incident(alert(*items)))
+        assert (found.devices, found.not_actionable) == ((), (f"host1.contoso.com: {UNCLEAR}",))
+    assert judged(incident(alert(file(verdict=word)))).not_actionable == (f"{HOST1[:8]}: {UNCLEAR}",)
+    assert judged(incident(alert(bystander(None, roles=[word])))).not_actionable == (f"host1.contoso.com: {UNCLEAR}",)
+
+
+@pytest.mark.parametrize("verdict", ["unknown", "noThreatsFound", "none", "", None])
+@pytest.mark.parametrize("roles", [[], ["scanned"], ["unknown"], ["scanned", "unknownFutureValue"], None])
+def test_words_that_say_something_are_not_worth_a_word(verdict: object, roles: object) -> None:
+    found = judged(incident(alert(bystander(verdict=verdict, roles=roles), process(verdict=verdict))))
+    assert (found.devices, found.not_actionable) == ((), ())
+
+
+def test_new_words_beside_a_reason_add_nothing_to_it() -> None:
+    later = alert(file(verdict=NEW_WORD), created=NOW + timedelta(hours=1))
+    (found,) = judged(incident(alert(device(roles=["compromised", NEW_WORD])), later)).devices
+    assert judged(incident(alert(bystander(), file(verdict="unknown", roles=[NEW_WORD])))).not_actionable == ()
+    assert (found.why, found.newest_alert) == (("role compromised",), NOW)
+
+
 def test_two_devices_of_one_name_are_two_devices() -> None:
     """A name proves nothing: machines are onboarded again, and laptops share names."""
     assert concerned(device(HOST1, name="same"), bystander(HOST2, name="same")) == [HOST1]
