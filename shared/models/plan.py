@@ -64,7 +64,8 @@ class Want(BaseModel):
 
 class Affected(BaseModel):
     """A device that an incident concerns, with the reasons in words, the hints its evidence gives of its role, when the
-    newest alert that holds something against it was created, and what is wanted of it.
+    newest alert that holds something against it was created, and what is wanted of it. `onboarding` is as the evidence
+    has it, and so as of the alert.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -114,7 +114,7 @@ def test_a_device_whose_name_nobody_told_may_be_the_protected_one() -> None:
     listed = Protected(names=("dc01.contoso.com",))
     nameless = action(facts=None, device_name=HOST1[:8], approved=True)
     assert isinstance(ruled(nameless, protected=listed), Wait)
-    assert ruled(nameless, protected=Protected(ids=("another",))) == Go()
+    assert ruled(nameless, protected=Protected(ids=(HOST1[::-1].upper(), " "))) == Go()
     assert ruled(nameless.model_copy(update={"device_name": "host1"}), protected=listed) == Go()
 
 
@@ -339,8 +339,16 @@ def test_a_device_that_a_person_freed_stays_free_without_news() -> None:
     assert isinstance(ruled(wanted.model_copy(update={"approved_at": NOW}), people=Ordered(released=FREED)), Stop)
 
 
-@pytest.mark.parametrize("protected", [Protected(tags=("Crown",)), Protected(groups=("A-Team",))])
-def test_where_tags_protect_an_approved_device_that_cannot_be_read_waits(protected: Protected) -> None:
+@pytest.mark.parametrize(
+    "protected",
+    [
+        Protected(tags=("Crown",)),
+        Protected(groups=("A-Team",)),
+        Protected(ids=("80fe8ff8-2624-418e-9591-41f0491218f9",)),
+    ],
+    ids=str,
+)
+def test_where_the_details_protect_an_approved_device_that_cannot_be_read_waits(protected: Protected) -> None:
     """Nobody can tell whether it has one; but it may be read yet."""
     ruling = ruled(action(approved=True, facts=None), protected=protected)
     assert isinstance(ruling, Wait)

@@ -310,9 +310,10 @@ def test_what_must_not_be_isolated_is_answered_in_words(settings: dict[str, str]
     assert stand.ports.ledger.actions("orders") == []
 
 
-def test_a_device_that_cannot_be_read_may_be_protected_by_a_tag() -> None:
+@pytest.mark.parametrize("protected", ['{"tags": ["Crown"]}', '{"ids": ["80fe8ff8-2624-418e-9591-41f0491218f9"]}'])
+def test_a_device_that_cannot_be_read_may_be_protected_by_a_tag_or_by_its_id_in_entra(protected: str) -> None:
     unreadable = Mishap("status", 403, "Forbidden")
-    stand = Stand({"PROTECTED": '{"tags": ["Crown"]}'}, mishaps=Mishaps.of(devices_machine=[unreadable]))
+    stand = Stand({"PROTECTED": protected}, mishaps=Mishaps.of(devices_machine=[unreadable]))
     record = stand.order("isolate", device=HOST)
     assert (record.state, "whether it is protected" in record.answer) == (Stage.REFUSED, True)
 
