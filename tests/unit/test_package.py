@@ -7,6 +7,7 @@ and file names as observed, `netstat -anob` with its component lines, `reg query
 
 import io
 import stat
+import struct
 import threading
 import time
 import zipfile
@@ -718,6 +719,16 @@ def test_a_damaged_member_is_partial_or_skipped_and_the_others_are_read() -> Non
     first, second = open_bytes(bytes(data)).members
     assert first.detail
     assert second.outcome is Outcome.PARSED
+
+
+def test_a_table_of_contents_beyond_any_bound_is_not_parsed() -> None:
+    """Each of its entries of 47 bytes becomes an object of 400."""
+    entry = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    table = entry * 60_000
+    data = table + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 60_000, 60_000, len(table), 0, 0)
+    found = open_bytes(data)
+    assert found.members == ()
+    assert found.problems == ("it cannot be opened as a zip file: OSError",)
 
 
 def test_without_time_nothing_is_read_and_all_is_named() -> None:
