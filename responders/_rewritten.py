@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from responders._access import accesses
+from responders._bounded import bounded
 from responders._verify import Finding
 from shared.errors import Rejected
 from shared.models.archive.custody import event_name, stamp
@@ -62,5 +63,5 @@ def broken_access(evidence: Evidence, folder: str) -> list[Finding]:
 
 
 def _changed(evidence: Evidence, name: str) -> bool:
-    standing = evidence.head(name)
-    return standing is None or hashlib.sha256(b"".join(evidence.read(name))).hexdigest() != standing.sha256
+    standing, data = evidence.head(name), bounded(evidence, name)
+    return standing is None or data is None or hashlib.sha256(data).hexdigest() != standing.sha256
