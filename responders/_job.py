@@ -20,6 +20,7 @@ from shared.models.asked import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from responders._entries import Entry
     from responders._ports import Ports
@@ -67,6 +68,11 @@ class Job:
     def order(self) -> AnyOrder:
         """What is asked."""
         return self.entry.value.order
+
+    @property
+    def asked(self) -> datetime:
+        """When it was asked, by the sender's clock; that may be fast, so never later than now."""
+        return min(self.order.at, self.ports.clock.now())
 
     @property
     def keys(self) -> tuple[str, ...]:
