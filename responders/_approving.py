@@ -24,7 +24,7 @@ def approve(job: Job, order: Approve) -> Answer:
     now = job.ports.clock.now()
 
     def becomes(action: Action) -> Action | str:
-        to = approved(action, order.by, now)
+        to = approved(action, order.by, job.latest, now)
         return to if isinstance(to, str) else forbidden(job.ports, to, later=True) or to
 
     return _answered(job, order, "approved", becomes)

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from responders._interface import news_after
+from responders._taking import still
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -175,7 +176,7 @@ def _never(action: Action, protected: Protected, released: Released | None) -> S
         return Stop(f"the device is protected ({named})", "decide yourself, and contain it in the Defender portal")
     if released and not news_after(action, released.since):
         return Stop(
-            f"released by order of {released.by}, and no alert was created since",
+            f"released by order of {released.by}{still(action)}",
             f"nothing, unless it should be contained after all; then: bulkhead isolate {action.device}",
         )
     return None

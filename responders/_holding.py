@@ -7,7 +7,6 @@ end of a long hold fires no backlog.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from responders._alarms import over, trouble
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from shared.models.order import Hold, Resume
 
 HOLD = "hold"
-CLOCKS = timedelta(seconds=30)
-"""How much earlier than a hold a resume may seem to be that was asked after it, on a computer whose clock is slow."""
-
 _REMEMBERED = 20
 _TRIES = 5
 
@@ -83,7 +79,7 @@ def _resumes(job: Job, row: Held | None) -> Held | None:
 
 def _stands(job: Job, row: Held) -> bool:
     """Whether the newest hold was asked after this order."""
-    return row.newest is not None and job.asked + CLOCKS < row.newest.at
+    return row.newest is not None and job.latest < row.newest.at
 
 
 def _changed(job: Job, becomes: Callable[[Held | None], Held | None]) -> Held | None:
@@ -116,4 +112,4 @@ def _words(row: Held) -> str:
 
 def _newest(row: Held) -> str:
     mark = row.newest
-    return f"by {mark.by}, asked at {mark.at:%Y-%m-%d %H:%M:%S} UTC: {mark.why}" if mark else ""
+    return f"by {mark.by}, asked at {mark.at:%Y-%m-%d %H:%M:%S %Z}: {mark.why}" if mark else ""
