@@ -60,6 +60,12 @@ def forbidden(ports: Ports, action: Action, *, later: bool = False) -> str:
 
 
 def _answered(job: Job, order: Approve | Refuse, verb: str, becomes: Callable[[Action], Action | str]) -> Answer:
+    """Who names an incident means what waited then: whoever asked has seen nothing of what came to wait since."""
+
+    def in_time(action: Action) -> Action | str:
+        unseen = not order.action and action.state is State.WAITING and action.since > job.latest
+        return f"it came to wait after this was asked, at {action.since:%H:%M:%S} UTC" if unseen else becomes(action)
+
     if not job.keys:
         meant = _meant(job, order)
         if isinstance(meant, str):
@@ -67,7 +73,7 @@ def _answered(job: Job, order: Approve | Refuse, verb: str, becomes: Callable[[A
         job.about([action.key for action in meant])
     done, left = [], []
     for action in job.actions():
-        why_not = job.change(action.key, becomes)
+        why_not = job.change(action.key, in_time)
         left += [f"{what(action)}: {why_not}"] if why_not else []
         done += [] if why_not else [what(action)]
     words = [f"{verb}: {', '.join(done)}"] if done else []

@@ -63,6 +63,27 @@ def test_all_that_waits_of_an_incident_is_approved_at_once() -> None:
     assert {state for _, state in stand.states()} == {State.SUCCEEDED}
 
 
+@pytest.mark.parametrize("kind", ["approve", "refuse"])
+def test_what_came_to_wait_after_the_order_was_asked_is_not_meant(kind: str) -> None:
+    """The order lay in the queue; and whoever names one action means that one whenever it began to wait."""
+    stand = waiting(HOST)
+    stand.clock.advance(60)
+    text = stand.message(kind, incident=INCIDENT)
+    stand.clock.advance(600)
+    stand.grow(OTHER)
+    stand.flow.order(text)
+    record = stand.record("order-001")
+    assert record.state is Stage.DONE
+    left = stand.action(device=OTHER)
+    assert f"; not {kind}d: isolate on host2 ({left.id}): it came to wait after this was asked" in record.answer
+    assert (stand.action().state is State.WAITING, left.state) == (False, State.WAITING)
+    late = stand.message(kind, incident=INCIDENT, device="host2", at="2026-01-05T09:01:00Z")
+    stand.flow.order(late)
+    assert stand.record("order-002").state is Stage.REFUSED
+    stand.flow.order(stand.message(kind, action=left.id, at="2026-01-05T09:01:00Z"))
+    assert stand.record("order-003").state is Stage.DONE
+
+
 def test_a_domain_controller_is_isolated_where_a_person_says_so() -> None:
     stand = Stand()
     stand.harm(CONTROLLER)
