@@ -59,6 +59,13 @@ def test_only_what_waits_is_approved_and_only_in_time(one: Action) -> None:
         assert to
 
 
+@pytest.mark.parametrize("over", [each for each in State if each.final])
+def test_what_is_over_gives_no_advice_of_the_time_when_it_was_not(over: State) -> None:
+    assert WAITING.to(State.PLANNED, NOW).todo == "x"
+    assert not WAITING.to(over, NOW).todo
+    assert WAITING.to(over, NOW, todo="y").todo == "y"
+
+
 @given(ACTIONS)
 def test_only_what_waits_is_refused_and_it_is_over_then(one: Action) -> None:
     to = declined(one, "Ann", "why", NOW)

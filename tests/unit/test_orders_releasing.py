@@ -143,6 +143,7 @@ def test_an_isolation_that_waits_is_taken_back_and_never_comes_again_without_new
     stand.order("release", device=HOST, why=WHY)
     stand.wait(60)
     assert (stand.action().state, stand.action().detail) == (State.WITHDRAWN, "a release was ordered by Ann")
+    assert not stand.action().todo
     stand.restart({})
     stand.tenant.incidents.change(INCIDENT, {"assignedTo": "somebody"})
     stand.flow.watch()
