@@ -52,6 +52,13 @@ def declined(action: Action, by: str, why: str, now: datetime) -> Action | str:
     return action.to(State.REFUSED, now, detail=f"by {by}{f': {why}' if why else ''}", todo="")
 
 
+def approving(action: Action) -> str:
+    """The command that approves an action and nothing else that waits on its device."""
+    if action.goal:
+        return f"bulkhead approve --action {action.id}"
+    return f"bulkhead approve {action.incident} {action.label} --responder {action.responder}"
+
+
 def lapsed(action: Action, now: datetime) -> bool:
     """Whether an action waited for a person in vain."""
     return action.state is State.WAITING and bool(action.approve_by and now >= action.approve_by)

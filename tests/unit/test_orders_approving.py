@@ -63,6 +63,16 @@ def test_all_that_waits_of_an_incident_is_approved_at_once() -> None:
     assert {state for _, state in stand.states()} == {State.SUCCEEDED}
 
 
+def test_the_command_that_an_action_names_approves_nothing_else_that_waits_on_its_device() -> None:
+    """Whoever reads of an isolation has not read of the rest."""
+    stand = waiting()
+    rewritten(stand, stand.action("collect_package"), state=State.WAITING)
+    words = stand.action().todo.partition("bulkhead approve ")[2].split()
+    assert words == [INCIDENT, "host1", "--responder", "isolate"]
+    stand.order("approve", incident=words[0], device=words[1], responder=words[3])
+    assert (stand.action().state, stand.action("collect_package").state) == (State.PLANNED, State.WAITING)
+
+
 @pytest.mark.parametrize("kind", ["approve", "refuse"])
 def test_what_came_to_wait_after_the_order_was_asked_is_not_meant(kind: str) -> None:
     """The order lay in the queue; and whoever names one action means that one whenever it began to wait."""
@@ -108,7 +118,7 @@ def test_a_cap_names_the_device_and_what_else_is_to_be_weighed() -> None:
     waits = over_the_cap().action(device=OTHER)
     assert waits.detail.startswith("the cap of 1 isolations per incident is reached; ")
     assert "whether it is a domain controller or Hyper-V host is not known" in waits.detail
-    assert waits.todo.endswith(f"if so: bulkhead approve {INCIDENT} host2")
+    assert waits.todo.endswith(f"if so: bulkhead approve {INCIDENT} host2 --responder isolate")
 
 
 def test_a_cap_does_not_hide_that_a_rule_asks_for_approval() -> None:
@@ -126,7 +136,7 @@ def test_what_was_approved_before_anybody_knew_its_role_waits_again() -> None:
     waits = stand.action(device=OTHER)
     assert (waits.state, waits.approved, stand.isolated(OTHER)) == (State.WAITING, False, False)
     assert waits.detail == "it looks like a domain controller, which nobody knew when Ann approved it"
-    assert waits.todo.endswith(f"then: bulkhead approve {INCIDENT} host2")
+    assert waits.todo.endswith(f"then: bulkhead approve {INCIDENT} host2 --responder isolate")
     stand.wait(60)
     assert "which nobody knew when Ann approved it" in stand.told()
 
@@ -298,7 +308,7 @@ def test_what_waits_of_an_incident_that_was_merged_is_approved_by_either_number(
 def test_what_people_are_told_to_do_is_what_they_can_order() -> None:
     stand = Stand({"ISOLATION_CAPS": '{"per_incident": 5, "fleet_share": 1.0}'})
     stand.harm(CONTROLLER, PROTECTED)
-    assert stand.action(device=CONTROLLER).todo.endswith(f"then: bulkhead approve {INCIDENT} dc1")
+    assert stand.action(device=CONTROLLER).todo.endswith(f"then: bulkhead approve {INCIDENT} dc1 --responder isolate")
     assert "Defender portal" in stand.action(device=PROTECTED).todo
 
 

@@ -369,7 +369,7 @@ def test_beside_one_that_waits_none_opens_and_the_answer_names_the_command() -> 
     stand = Stand({"ISOLATION_CAPS": '{"per_incident": 0}'})
     stand.harm(HOST)
     record = stand.order("isolate", device=HOST, incident=INCIDENT)
-    assert record.answer.endswith(f"bulkhead approve {INCIDENT} host1")
+    assert record.answer.endswith(f"bulkhead approve {INCIDENT} host1 --responder isolate")
 
 
 def test_a_package_is_collected_by_order_with_and_without_an_incident() -> None:
