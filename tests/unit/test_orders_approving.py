@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import pytest
 
+from local.tenant import samples
 from responders._entries import Entry
 from shared.models.action import Action, State
 from shared.models.asked import Stage
@@ -71,6 +72,48 @@ def test_the_command_that_an_action_names_approves_nothing_else_that_waits_on_it
     assert words == [INCIDENT, "host1", "--responder", "isolate"]
     stand.order("approve", incident=words[0], device=words[1], responder=words[3])
     assert (stand.action().state, stand.action("collect_package").state) == (State.PLANNED, State.WAITING)
+
+
+def two_of_one_label() -> Stand:
+    """Two devices of one incident have the same first label, and the isolation of both waits."""
+    stand = Stand({"ISOLATION_CAPS": NONE})
+    found = []
+    for device, name in ((HOST, "web01.a.example"), (OTHER, "web01.b.example")):
+        alert = samples.harmful_incident(INCIDENT, device_id=device, created=stand.clock.now())["alerts"][0]
+        for each in alert["evidence"]:
+            if each.get("mdeDeviceId") == device:
+                each.update(deviceDnsName=name, hostName="web01")
+        found.append(alert)
+    stand.harm(HOST, OTHER, alerts=found)
+    return stand
+
+
+def test_of_two_devices_with_one_first_label_each_has_a_command_of_its_own() -> None:
+    stand = two_of_one_label()
+    for device in (HOST, OTHER):
+        words = stand.action(device=device).todo.partition("bulkhead approve ")[2].split()
+        assert words == [INCIDENT, device[:8], "--responder", "isolate"]
+    assert stand.order("approve", incident=INCIDENT, device=HOST[:8], responder="isolate").state is Stage.DONE
+    stand.wait(60)
+    assert (stand.isolated(HOST), stand.isolated(OTHER)) == (True, False)
+
+
+def test_a_label_that_two_devices_have_means_neither_once_only_one_of_them_waits() -> None:
+    stand = two_of_one_label()
+    both = ", ".join(sorted([f"web01.a.example ({HOST[:8]})", f"web01.b.example ({OTHER[:8]})"], key=lambda e: e[17:]))
+    for _ in range(2):
+        record = stand.order("approve", incident=INCIDENT, device="web01")
+        assert record.state is Stage.REFUSED
+        assert record.answer == f"several devices are called so: {both}; give the start of the id"
+        stand.order("approve", action=stand.action(device=HOST).id)
+        stand.wait(60)
+
+
+def test_a_device_that_was_onboarded_again_is_no_other_one() -> None:
+    """It has the name that it had, and another id."""
+    stand = waiting(HOST, OTHER)
+    rewritten(stand, stand.action(device=OTHER), device_name=stand.action().device_name, state=State.FAILED)
+    assert stand.order("approve", incident=INCIDENT, device="host1").state is Stage.DONE
 
 
 @pytest.mark.parametrize("kind", ["approve", "refuse"])
