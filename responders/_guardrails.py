@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from responders._consent import approving
 from responders._interface import news_after
 from responders._protection import protection, untold
+from responders._taking import still
 from shared.models.device import NOT_ONBOARDED
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ def rule(  # noqa: PLR0911 - one rail after the other, in the order in which peo
     unclear = None if later else _unclear(action, protected)
     if action.approved:
         return unclear or Go()
-    approve = _approve(action)
+    approve = approving(action)
     if machine and machine.onboarding in NOT_ONBOARDED:
         return Stop(f"not onboarded to Defender ({machine.onboarding[:40]})", "contain it by other means")
     if machine is None and not later:
@@ -151,7 +153,7 @@ def _aged(action: Action, now: datetime, max_age: timedelta) -> Wait | None:
     old = f"{int(age / HOUR)} h old" if age else "of unknown age"
     return Wait(
         f"the newest alert is {old}",
-        f"see whether it still matters; if the device should be contained: {_approve(action)}",
+        f"see whether it still matters; if the device should be contained: {approving(action)}",
     )
 
 
@@ -160,9 +162,9 @@ def _person(action: Action) -> Wait | None:
     if action.approved:
         return None
     if action.doubt:
-        return Wait(action.doubt, f"judge the incident; if it should be done: {_approve(action)}")
+        return Wait(action.doubt, f"judge the incident; if it should be done: {approving(action)}")
     if action.approval is not None:
-        return Wait(f"the rule {action.rule} asks for approval", f"if it should be done: {_approve(action)}")
+        return Wait(f"the rule {action.rule} asks for approval", f"if it should be done: {approving(action)}")
     return None
 
 
@@ -171,7 +173,7 @@ def _kill_switch(action: Action, held: str, *, respond: bool) -> Wait | None:
     if not respond:
         return Wait(
             "RESPONSE_MODE was set to observe before it was sent",
-            f"if it is still called for, set RESPONSE_MODE to respond, then: {_approve(action)}",
+            f"if it is still called for, set RESPONSE_MODE to respond, then: {approving(action)}",
         )
     if held:
         return Wait(f"everything is held {held}", "nothing: it goes on by itself after: bulkhead resume", held=True)
@@ -185,7 +187,7 @@ def _never(action: Action, protected: Protected, released: Released | None) -> S
         return Stop(f"the device is protected ({named})", "decide yourself, and contain it in the Defender portal")
     if released and not news_after(action, released.since):
         return Stop(
-            f"released by order of {released.by}, and no alert was created since",
+            f"released by order of {released.by}{still(action)}",
             f"nothing, unless it should be contained after all; then: bulkhead isolate {action.device}",
         )
     return None
@@ -202,15 +204,11 @@ def _unclear(action: Action, protected: Protected) -> Wait | None:
     )
 
 
-def _approve(action: Action) -> str:
-    return f"bulkhead approve {action.incident} {action.label}"
-
-
-def rule_caps(counts: Counts, caps: Caps, now: datetime, incident: str = "INCIDENT") -> Ruling:
-    """The rails that concern how much is done in all; `incident` is whose action it is, for the words."""
+def rule_caps(counts: Counts, caps: Caps, now: datetime) -> Ruling:
+    """The rails that concern how much is done in all. What a person can do lacks the command yet (`told`)."""
     hour = sum(spent.at > now - HOUR for spent in counts.sent)
     day = sum(spent.at > now - DAY for spent in counts.sent)
-    todo = f"look whether so many devices are really attacked; if so: bulkhead approve {incident}"
+    todo = "look whether so many devices are really attacked; if so"
     for name, used, limit in (
         ("per incident", counts.incident, caps.per_incident),
         ("per hour", hour, caps.per_hour),
@@ -230,11 +228,11 @@ def rule_caps(counts: Counts, caps: Caps, now: datetime, incident: str = "INCIDE
 
 def told(ruling: Wait, action: Action) -> dict[str, str]:
     """What a person hears who has to decide. An approval passes the caps and all else at once: so beside a cap stands
-    what else is to be weighed, and its command names this device alone.
+    what else is to be weighed, and the command approves this action alone.
     """
     if not ruling.capped:
         return {"detail": ruling.detail, "todo": ruling.todo}
-    return {"detail": beside(ruling, weighed(action)), "todo": f"{ruling.todo} {action.label}"}
+    return {"detail": beside(ruling, weighed(action)), "todo": f"{ruling.todo}: {approving(action)}"}
 
 
 def beside(cap: Wait, more: str) -> str:

@@ -134,6 +134,7 @@ def _open(
         version=state.seen,
         device=device.id,
         device_name=device.name,
+        alike=assessment.alike(device),
         responder=responder.name,
         goal=want.goal,
         params=want.params,

@@ -104,6 +104,11 @@ class Assessment(BaseModel):
     cleared: bool = False
     dismissed: bool = False
 
+    def alike(self, device: Affected) -> bool:
+        """Whether another of its devices has the same first label, so that nobody can tell them apart by that."""
+        first = [each.name.partition(".")[0].lower() for each in self.devices if each.id != device.id]
+        return device.name.partition(".")[0].lower() in first
+
 
 class Plan(BaseModel):
     """What was decided for one version of an incident. Kept whole; who finds one carries it out instead of deciding

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responders._guardrails import Counts, Go, Ordered, Ruling, Stop, Wait, rule, rule_caps, sensitive_role
+from responders._guardrails import told as words
 from shared.config import Caps, Protected
 from shared.models.action import Action, Spent
 from shared.models.asked import Released
@@ -361,10 +362,17 @@ def test_what_waits_names_the_command_that_lets_it_go_on() -> None:
     for members in WEIGHED:
         ruling = ruled(action(**members))
         assert isinstance(ruling, Wait)
-        assert ruling.todo.endswith("bulkhead approve 2972395 host1")
-    capped = rule_caps(replace(NONE_YET, incident=5), ROOMY, NOW, "2972395")
+        assert ruling.todo.endswith("bulkhead approve 2972395 host1 --responder isolate")
+    capped = rule_caps(replace(NONE_YET, incident=5), ROOMY, NOW)
     assert isinstance(capped, Wait)
-    assert capped.todo.endswith("bulkhead approve 2972395")
+    assert words(capped, action())["todo"].endswith("if so: bulkhead approve 2972395 host1 --responder isolate")
+
+
+def test_of_several_goals_on_a_device_the_command_names_the_one_that_waits() -> None:
+    file = action(responder="stop_quarantine", goal="5f1e0c2a", doubt="look at it")
+    ruling = ruled(file)
+    assert isinstance(ruling, Wait)
+    assert ruling.todo.endswith(f"bulkhead approve --action {file.id}")
 
 
 # Whatever is known of the device
