@@ -21,7 +21,8 @@ from responders._planning import decide, lost_reason
 from responders._ports import NOTIFY
 from responders._reconciling import reconcile
 from responders._tenant import fleet_size, stocks_of
-from responders._watch import Watch, merge_target, snapshot_name
+from responders._versions import merge_target, snapshot_name
+from responders._watch import Watch
 from shared.errors import BulkheadError, Denied, NotFound, Rejected, Throttled, Transient
 from shared.models.action import State, target_of
 from shared.models.incident import Incident
