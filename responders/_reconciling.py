@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from responders._interface import GIVING_BACK, containment, newest
 from responders._listing import listing
+from shared.errors import Rejected, Throttled, Transient
+from shared.models.action import target_of
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ log = logging.getLogger(__name__)
 
 def reconcile(ports: Ports, stop: datetime, about: Callable[[Slot], bool] = lambda _slot: True) -> bool:
     """Let go of devices that somebody else released since we contained them. Whether there was time to look at all.
-    Raises what a listing raises.
+    Raises, once all were looked at, why it cannot be told of some; at once where the budget is used up.
     """
+    missing: list[Transient | Rejected] = []
     pairs = {containment(each): each.kinds for each in ports.responders.values() if containment(each)}
     for what, kinds in pairs.items():
         held = [slot for slot in ports.ledger.slots(what).values() if slot.value.held and about(slot.value)]
@@ -40,9 +43,14 @@ def reconcile(ports: Ports, stop: datetime, about: Callable[[Slot], bool] = lamb
             some = held[first : first + AT_ONCE]
             listed = listing(ports, [slot.value.device for slot in some], DEADLINE)
             for slot in some:
-                last = given_back(listed[slot.value.device], kinds)
+                last = given_back(listed.found.get(target_of(slot.value.device), ()), kinds)
                 if last:
                     let_go(ports, slot, what, last)
+            missing += listed.missing.values()
+            if any(isinstance(error, Throttled) for error in missing):
+                raise missing[-1]
+    if missing:
+        raise missing[0]
     return True
 
 
