@@ -128,7 +128,7 @@ class Assess:
     def _reconciled(self, state: IncidentState) -> bool:
         """Whether it is known which of what we hold for the incident is still contained."""
         try:
-            return reconcile(self._ports, self._ports.clock.now() + PATIENCE, lambda slot: state.id in slot.holders)
+            return reconcile(self._ports, self._ports.clock.now() + PATIENCE, state.id)
         except (Transient, Rejected) as error:
             log.warning("whether devices of incident %s are still held cannot be seen now: %s", state.id, error)
             return False

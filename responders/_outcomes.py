@@ -121,7 +121,7 @@ class Sender:
             return Held(f"we hold it {TAKEN[what]} already")
         slot = self._ports.ledger.slot(action.target, what)
         if isinstance(standing, Clear | Refuse) and slot and last and slot.value.owner == action.joined:
-            let_go(self._ports, slot, what, last)
+            let_go(self._ports, slot, what, last, but=action.incident)
         return Later("it was released since we held it") if isinstance(standing, Clear) else standing
 
     def _by_standing(self, action: Action, standing: Standing, now: datetime) -> Action:
