@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from responders._containment import settle
 from responders._given_back import by_hand
+from responders._guardrails import Wait
 from responders._holding import held
 from responders._interface import Clear, Done, Held, Later, Others, Ours, Refuse, newest
 from responders._lacks import had, lacked, remember, waits
 from responders._listing import listing
 from responders._nudges import tell
+from responders._planning import stopped
 from responders._reconciling import let_go
 from responders._refusal import Asked, Service
 from responders._refusals import refusal_of, remembers, told
@@ -136,14 +138,21 @@ class Sender:
                 return action.to(State.ELSEWHERE, now, foreign=True, detail=detail)
             case Later(detail):
                 return action.to(State.PLANNED, now, due=now + RETRY, detail=detail)
-            case Refuse(detail):
-                back = self._ports.gives_back(action)
-                wanted = "be free all the same" if back else "be contained after all"
-                command = by_hand(action) if back else f"bulkhead retry {action.id}"
-                todo = f"nothing, unless the device should {wanted}; then: {command}"
-                return action.to(State.REFUSED, now, detail=detail, todo=todo)
+            case Refuse():
+                return self._not_sent(action, standing, now)
             case _:
                 raise AssertionError(f"not a standing that settles: {standing}")
+
+    def _not_sent(self, action: Action, standing: Refuse, now: datetime) -> Action:
+        """What must not be sent: for good, or until a person has taken away what hangs in Defender."""
+        if standing.hung:
+            todo = f"cancel that in the Defender portal; then: bulkhead approve {action.id}"
+            return stopped(action, Wait(standing.detail, todo), now, self._ports.settings.APPROVAL_EXPIRES)
+        back = self._ports.gives_back(action)
+        wanted = "be free all the same" if back else "be contained after all"
+        command = by_hand(action) if back else f"bulkhead retry {action.id}"
+        todo = f"nothing, unless the device should {wanted}; then: {command}"
+        return action.to(State.REFUSED, now, detail=standing.detail, todo=todo)
 
     def _post(self, entry: Entry[Action], action: Action, listed: Sequence[MachineAction]) -> bool:
         """One POST, and what it came to. Nothing that reads or writes storage stands beside it: an error of storage
