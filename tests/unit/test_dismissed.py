@@ -40,11 +40,32 @@ def test_an_isolation_under_way_is_called_off_once_nobody_wants_it(classificatio
     stand = away(Stand())
     called(stand, classification=classification, status="resolved")
     assert stand.made() == ["Isolate Cancelled"]
-    assert (stand.action().state, stand.action().cancelled) == (State.WITHDRAWN, True)
+    assert (stand.action().state, stand.action().cancelled) == (State.WITHDRAWN, False)
     assert stand.action().detail.startswith("cancelled by Bulkhead itself: ")
     returned(stand)
     assert not stand.isolated()
     assert stand.posts("/isolate") == stand.posts("/cancel") == 1
+
+
+@pytest.mark.parametrize("classification", BENIGN)
+def test_what_was_called_off_is_asked_for_anew_where_that_is_taken_back(classification: str) -> None:
+    stand = away(Stand())
+    called(stand, classification=classification)
+    assert stand.made() == ["Isolate Cancelled"]
+    called(stand, classification="truePositive")
+    returned(stand)
+    assert stand.isolated()
+    assert stand.posts("/isolate") == 2
+
+
+def test_what_a_person_had_cancelled_is_not() -> None:
+    stand = away(Stand())
+    stand.order("cancel", action=stand.action().id)
+    stand.wait(60)
+    called(stand, **FALSE_ALARM)
+    called(stand, classification="truePositive")
+    returned(stand)
+    assert not stand.isolated()
 
 
 def test_whoever_looks_in_defender_sees_why() -> None:
