@@ -23,7 +23,7 @@ from console.session import Session, looks
 from console.showing import done_or_observed, known, plan_of, state_json, summary, todo
 from console.voice import foreign, ours
 from console.words import action_json
-from responders._watch import snapshot_name
+from responders._versions import snapshot_name
 from shared.errors import NotFound, SettingsError
 from shared.models.action import target_of
 

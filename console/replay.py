@@ -43,7 +43,8 @@ class _Round:
     severity: int
     device_alert: datetime | None
     lapses: datetime | None = None
-    attempt: int = 1
+    machine_action: str = ""
+    doubtful: bool = False
     cancelled: bool = False
 
 

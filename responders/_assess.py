@@ -21,7 +21,8 @@ from responders._planning import decide, lost_reason
 from responders._ports import NOTIFY
 from responders._reconciling import reconcile
 from responders._tenant import fleet_size, stocks_of
-from responders._watch import Watch, merge_target, snapshot_name
+from responders._versions import merge_target, snapshot_name
+from responders._watch import Watch
 from shared.errors import BulkheadError, Denied, NotFound, Rejected, Throttled, Transient
 from shared.models.action import State, target_of
 from shared.models.incident import Incident
@@ -127,7 +128,7 @@ class Assess:
     def _reconciled(self, state: IncidentState) -> bool:
         """Whether it is known which of what we hold for the incident is still contained."""
         try:
-            return reconcile(self._ports, self._ports.clock.now() + PATIENCE, lambda slot: state.id in slot.holders)
+            return reconcile(self._ports, self._ports.clock.now() + PATIENCE, state.id)
         except (Transient, Rejected) as error:
             log.warning("whether devices of incident %s are still held cannot be seen now: %s", state.id, error)
             return False

@@ -16,7 +16,7 @@ from responders._refusal import Service
 from responders._run import metadata_of
 from responders._transfer import PIECE, Transfer
 from responders._unbroken import STRAIGHT, Refused, TooSlow, judged, paced, unbroken
-from responders._watch import snapshot_name
+from responders._versions import snapshot_name
 from shared.errors import Cause, Incomplete, Rejected, Transient
 from shared.models.archive.contents import Seen
 from shared.models.part import Part

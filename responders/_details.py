@@ -14,7 +14,7 @@ from responders._interface import Lane
 from responders._nudges import wake
 from responders._outcomes import RETRY
 from responders._planning import reread
-from responders._watch import snapshot_name
+from responders._versions import snapshot_name
 from shared.errors import NotFound, Rejected, Throttled, Transient
 from shared.models.incident import Incident
 

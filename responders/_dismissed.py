@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from responders._releasing import call_off
+from responders._settling import BENIGN
 from shared.errors import Transient
 from shared.models.action import State
 from shared.models.plan import Verdict
@@ -32,7 +33,7 @@ def recall(ports: Ports, incident: str) -> None:
     rows = [entry for each in (state.id, *ports.ledger.absorbed(state.id)) for entry in ports.ledger.open_actions(each)]
     for entry in rows:
         action = entry.value
-        comment = f"The incident was classified as benign. {ports.marker(action.id, 'cancel')}"
+        comment = f"{BENIGN.capitalize()}. {ports.marker(action.id, 'cancel')}"
         try:
             if action.state is State.ACCEPTED and _unwanted(ports, action, state):
                 log.info("action %s is wanted no more: %s", action.id, call_off(ports, entry, comment))

@@ -25,7 +25,7 @@ from responders._releasing import clear_the_way, standing
 from responders._sessions import Sessions
 from responders._settling import doubted
 from responders._turns import Turns, graver
-from shared.errors import Rejected, Throttled, Transient, Unreadable
+from shared.errors import Unreadable
 from shared.models.action import State
 from shared.storage.interface import Conflict
 
@@ -214,15 +214,12 @@ class Dispatch:
         sending = reserve(self._ports, batch[: lease.granted])
         if not sending:
             return True
-        try:
-            listed = self._sender.listing([candidate.entry.value for candidate in sending])
-        except (Transient, Rejected) as error:
-            self._sender.put_back(sending, error)
-            return not isinstance(error, Throttled)
-        taken = [self._sender.send(candidate, listed, lease.until) for candidate in sending]
+        listed, used_up = self._sender.listing(sending)
+        there = [each for each in sending if each.entry.value.target in listed]
+        taken = [self._sender.send(each, listed, lease.until) for each in there]
         if not all(taken):
             wake(self._ports, self._lane, api, self._ports.clock.now() + RETRY)
-        return lease.granted == len(batch) and all(taken)
+        return lease.granted == len(batch) and all(taken) and not used_up
 
     def _put_off(self, batch: Sequence[Candidate], again: datetime) -> None:
         """For these there are no calls now: a refusal is a due time."""

@@ -19,6 +19,7 @@ from responders._leftovers import tidy
 from responders._letters import bury
 from responders._nudges import tell, tell_away
 from responders._ports import ARCHIVE, INCIDENTS, OVERDUE, QUEUES
+from responders._reconciling import seen_released
 from responders._refusal import Asked, Service
 from responders._refusals import TABLE, refusal_of, told
 from responders._rivals import Rivals
@@ -115,6 +116,8 @@ class Follow:
             seen = seen or self._ports.devices.action(action.machine_action)
             if not self._rivals.met(entry, seen, listed, now):
                 self._progress(entry, seen, now)
+                if seen.status == "succeeded":
+                    seen_released(self._ports, action, listed.values())
         except NotFound:
             self._vanished(entry, now)
 

@@ -71,9 +71,10 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """It must not be done."""
+    """It must not be done; where something `hung` in Defender is why, not before a person took that away."""
 
     detail: str
+    hung: bool = False
 
 
 Standing = Clear | Ours | Others | Done | Held | Later | Refuse
@@ -104,9 +105,7 @@ class Desk(Protocol):
         """The storage's clock."""
 
     def device_time(self, device: str, defender: datetime | None) -> None:
-        """Tell the custody, once, what the device's own clock showed (RFC 3339 in UTC; anything else is not known), and
-        what Defender's did when that was over.
-        """
+        """Tell the custody, once, what the device's clock showed (RFC 3339, UTC; else not known), then Defender's."""
 
     def left(self) -> float:
         """Seconds until this call has to end by itself; 0.0 when it should return `Again`."""

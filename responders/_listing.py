@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.clients.interface import ActionQuery
-from shared.errors import Rejected, Transient
+from shared.errors import Rejected, Throttled, Transient
 from shared.models.action import target_of
 
 if TYPE_CHECKING:
@@ -17,28 +17,54 @@ if TYPE_CHECKING:
     from shared.models.device import MachineAction
 
 ONE_BY_ONE = 5
+IN_VAIN = 3
+"""How many devices are asked about where Defender has an answer for none."""
+
 _PAGES = 20
 
 log = logging.getLogger(__name__)
 
 
-def listing(ports: Ports, named: Iterable[str], deadline: timedelta) -> dict[str, list[MachineAction]]:
+class Listed(NamedTuple):
+    """The machine actions of devices, by device; and of those whose cannot be had, why not."""
+
+    found: dict[str, list[MachineAction]]
+    missing: dict[str, Transient | Rejected]
+
+
+def listing(ports: Ports, named: Iterable[str], deadline: timedelta) -> Listed:
     """The machine actions of these devices. Few are asked for one by one, which every API understands; more in one
-    listing, or one by one where the API refuses that. Raises Transient where it takes longer than `deadline`.
+    listing, or one by one where that cannot be had: one device is to hold up no others. What is not had by `deadline`,
+    or once the budget is used up, is missing, and so is the rest where the first few are.
     """
     devices = tuple(dict.fromkeys(named))
+    began = ports.clock.now()
     if len(devices) > ONE_BY_ONE:
         try:
-            return _listed(ports, devices)
-        except Rejected as error:
-            log.warning("a listing of several devices was refused (%s); asked one by one", error)
-    found: dict[str, list[MachineAction]] = {}
-    began = ports.clock.now()
-    for device in devices:
+            return Listed(_listed(ports, devices), {})
+        except Throttled as error:
+            return Listed({}, _each(devices, error))
+        except (Rejected, Transient) as error:
+            log.warning("a listing of several devices cannot be had (%s); asked one by one", error)
+    listed = Listed({}, {})
+    for number, device in enumerate(devices):
         if ports.clock.now() - began > deadline:
-            raise Transient("Defender takes too long to list the actions of so many devices")
-        found |= _listed(ports, (device,))
-    return found
+            late = Transient("Defender takes too long to list the actions of so many devices", 1.0)
+            listed.missing.update(_each(devices[number:], late))
+            break
+        try:
+            listed.found.update(_listed(ports, (device,)))
+        except (Rejected, Transient) as error:
+            in_vain = not listed.found and len(listed.missing) + 1 == IN_VAIN
+            over = in_vain or isinstance(error, Throttled)
+            listed.missing.update(_each(devices[number:] if over else (device,), error))
+            if over:
+                break
+    return listed
+
+
+def _each(devices: Iterable[str], error: Transient | Rejected) -> dict[str, Transient | Rejected]:
+    return {target_of(device): error for device in devices}
 
 
 def _listed(ports: Ports, asked: tuple[str, ...]) -> dict[str, list[MachineAction]]:

@@ -150,8 +150,12 @@ class Round(Protocol):
         """The device's newest alert then."""
 
     @property
-    def attempt(self) -> int:
-        """How often it was about to be sent."""
+    def machine_action(self) -> str:
+        """Defender's id of what it came to, if anything."""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a POST of it may have worked without our knowing."""
 
     @property
     def cancelled(self) -> bool:
@@ -170,7 +174,7 @@ def called_for(incident: str, news: News, rounds: Sequence[Round], slot: Slot | 
     """
     if any(not each.state.final for each in rounds):
         return False
-    handled = [each for each in rounds if not _never_sent(each)]
+    handled = [each for each in rounds if not _came_to_nothing(each)]
     if handled:
         newest = max((each.device_alert for each in handled if each.device_alert), default=None)
         held = slot and slot.held and incident in slot.holders
@@ -178,6 +182,8 @@ def called_for(incident: str, news: News, rounds: Sequence[Round], slot: Slot | 
     return seen is None or bool(rounds) or news.beyond(seen.severity, seen.alert)
 
 
-def _never_sent(action: Round) -> bool:
-    """Whether a round was taken back before anything was sent, and by no person: it may be called for again."""
-    return action.state is State.WITHDRAWN and not action.attempt and not action.cancelled
+def _came_to_nothing(action: Round) -> bool:
+    """Whether a round was taken back, by no person, while Defender had nothing of it: it may be called for again. How
+    often it was about to be sent tells nothing: a 429, or a try that failed on the device, leaves that as it was.
+    """
+    return action.state is State.WITHDRAWN and not (action.machine_action or action.doubtful or action.cancelled)

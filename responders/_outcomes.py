@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from responders._containment import settle
 from responders._given_back import by_hand
+from responders._guardrails import Wait
 from responders._holding import held
 from responders._interface import Clear, Done, Held, Later, Others, Ours, Refuse, newest
 from responders._lacks import had, lacked, remember, waits
 from responders._listing import listing
 from responders._nudges import tell
+from responders._planning import stopped
 from responders._reconciling import let_go
 from responders._refusal import Asked, Service
 from responders._refusals import refusal_of, remembers, told
@@ -59,23 +61,27 @@ class Sender:
         """What the tenant once lacked; read once per drain."""
         return lacked(self._ports)
 
-    def listing(self, actions: Sequence[Action]) -> dict[str, list[MachineAction]]:
-        """The machine actions of the actions' devices, by device."""
-        return listing(self._ports, (action.device for action in actions), self._deadline)
+    def listing(self, candidates: Sequence[Candidate]) -> tuple[dict[str, list[MachineAction]], bool]:
+        """The machine actions of the candidates' devices, by device; those that cannot be had now put back. And whether
+        the budget was used up by it.
+        """
+        found, missing = listing(self._ports, (each.entry.value.device for each in candidates), self._deadline)
+        for each in candidates:
+            error = missing.get(each.entry.value.target)
+            if error:
+                self._put_back(each.entry, error)
+        return found, any(isinstance(error, Throttled) for error in missing.values())
 
-    def put_back(self, candidates: Sequence[Candidate], error: Rejected | Transient) -> None:
+    def _put_back(self, entry: Entry[Action], error: Rejected | Transient) -> None:
         """The listing could not be had, so nothing was sent by this attempt: try again later."""
-        now = self._ports.clock.now()
-        wait = error.retry_after if isinstance(error, Transient) else None
-        due = now + (timedelta(seconds=wait) if wait else RETRY)
-        for candidate in candidates:
-            before = candidate.entry.value
-            if isinstance(error, Rejected):
-                responder = self._ports.responders[before.responder]
-                self._write(candidate.entry, rejected(before, error, responder, now, Asked.LIST))
-            else:
-                spent = isinstance(error, Throttled)
-                self._write(candidate.entry, before.to(State.PLANNED, now, due=due, in_line=spent, detail=_told(error)))
+        before, now = entry.value, self._ports.clock.now()
+        if isinstance(error, Rejected):
+            responder = self._ports.responders[before.responder]
+            self._write(entry, rejected(before, error, responder, now, Asked.LIST))
+        else:
+            due = now + (timedelta(seconds=error.retry_after) if error.retry_after else RETRY)
+            spent = isinstance(error, Throttled)
+            self._write(entry, before.to(State.PLANNED, now, due=due, in_line=spent, detail=_told(error)))
 
     def send(self, candidate: Candidate, listed: dict[str, list[MachineAction]], until: datetime) -> bool:
         """Settle one reserved row by the listing, or send it; False where the API takes no more calls now."""
@@ -83,7 +89,7 @@ class Sender:
         action = entry.value
         responder = self._ports.responders[action.responder]
         standing = responder.standing(
-            action, listed.get(action.target, []), self._ports.marker(action.id), self._ports.own_marker
+            action, listed[action.target], self._ports.marker(action.id), self._ports.own_marker
         )
         now = self._ports.clock.now()
         if not isinstance(standing, Ours):
@@ -92,7 +98,7 @@ class Sender:
                 self._write(entry, candidate.otherwise.model_copy(update={"doubtful": False}))
                 return True
         if action.joined:
-            standing = self._as_held(action, standing, listed.get(action.target, []))
+            standing = self._as_held(action, standing, listed[action.target])
         if not isinstance(standing, Clear):
             self._write(entry, self._by_standing(action, standing, now))
             return True
@@ -107,7 +113,7 @@ class Sender:
         if again and waits(action, self._ports):
             self._write(entry, self._later(action, again.means, again.todo))
             return True
-        return self._post(entry, action.model_copy(update={"met": standing.met}), listed.get(action.target, []))
+        return self._post(entry, action.model_copy(update={"met": standing.met}), listed[action.target])
 
     def _as_held(self, action: Action, standing: Standing, listed: Sequence[MachineAction]) -> Standing:
         """How a device that by our ledger we hold stands in truth: somebody may have released it since."""
@@ -117,7 +123,7 @@ class Sender:
             return Held(f"we hold it {TAKEN[what]} already")
         slot = self._ports.ledger.slot(action.target, what)
         if isinstance(standing, Clear | Refuse) and slot and last and slot.value.owner == action.joined:
-            let_go(self._ports, slot, what, last)
+            let_go(self._ports, slot, what, last, but=action.incident)
         return Later("it was released since we held it") if isinstance(standing, Clear) else standing
 
     def _by_standing(self, action: Action, standing: Standing, now: datetime) -> Action:
@@ -132,14 +138,21 @@ class Sender:
                 return action.to(State.ELSEWHERE, now, foreign=True, detail=detail)
             case Later(detail):
                 return action.to(State.PLANNED, now, due=now + RETRY, detail=detail)
-            case Refuse(detail):
-                back = self._ports.gives_back(action)
-                wanted = "be free all the same" if back else "be contained after all"
-                command = by_hand(action) if back else f"bulkhead retry {action.id}"
-                todo = f"nothing, unless the device should {wanted}; then: {command}"
-                return action.to(State.REFUSED, now, detail=detail, todo=todo)
+            case Refuse():
+                return self._not_sent(action, standing, now)
             case _:
                 raise AssertionError(f"not a standing that settles: {standing}")
+
+    def _not_sent(self, action: Action, standing: Refuse, now: datetime) -> Action:
+        """What must not be sent: for good, or until a person has taken away what hangs in Defender."""
+        if standing.hung:
+            todo = f"cancel that in the Defender portal; then: bulkhead approve {action.id}"
+            return stopped(action, Wait(standing.detail, todo), now, self._ports.settings.APPROVAL_EXPIRES)
+        back = self._ports.gives_back(action)
+        wanted = "be free all the same" if back else "be contained after all"
+        command = by_hand(action) if back else f"bulkhead retry {action.id}"
+        todo = f"nothing, unless the device should {wanted}; then: {command}"
+        return action.to(State.REFUSED, now, detail=standing.detail, todo=todo)
 
     def _post(self, entry: Entry[Action], action: Action, listed: Sequence[MachineAction]) -> bool:
         """One POST, and what it came to. Nothing that reads or writes storage stands beside it: an error of storage

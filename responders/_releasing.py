@@ -18,6 +18,7 @@ from responders._job import Answer
 from responders._ledger import ISOLATION
 from responders._nudges import forewarn, tell
 from responders._rounds import known_incident, last_round, opened, read_device
+from responders._settling import BENIGN
 from responders._taking import as_held
 from shared.errors import NotFound, OutcomeUnknown, Rejected, Transient, Unreadable
 from shared.models.action import State, incident_of, target_of
@@ -160,7 +161,7 @@ def _clear(ports: Ports, entry: Entry[Action], release: Action) -> str:
     elif other.foreign:
         return "an isolation by somebody else is under way"
     else:
-        why = "by order" if release.approved else "since the incident was called a false positive"
+        why = "by order" if release.approved else f"since {BENIGN}"
         return call_off(ports, entry, f"Released {why}. {ports.marker(other.id, 'cancel')}")
     forewarn(ports, to.incident)
     if not settle(ports, entry, to):

@@ -66,7 +66,10 @@ class Rivals:
 
     def _beside(self, action: Action) -> Sequence[MachineAction]:
         """What was done to the device: the listing of young actions does not reach far back."""
-        return listing(self._ports, (action.device,), DEADLINE)[action.target]
+        listed = listing(self._ports, (action.device,), DEADLINE)
+        for error in listed.missing.values():
+            raise error
+        return listed.found[action.target]
 
     def _take_back(self, entry: Entry[Action], why: str, now: datetime) -> None:
         try:

@@ -33,6 +33,9 @@ BEHIND = "it waited behind somebody else's that came to nothing, and is asked fo
 ANEW = "To be asked for anew"
 """What our comment says where we cancel what waits behind somebody else's: whoever sees it cancelled has to know."""
 
+BENIGN = "the incident was classified as benign"
+"""What our comment says where an analyst's word has something cancelled, which may be taken back."""
+
 ATTEMPTS = 12
 YOUNG = timedelta(minutes=30)
 LOOK_YOUNG = timedelta(seconds=5)
@@ -105,6 +108,9 @@ def _cancelled(action: Action, seen: MachineAction, now: datetime, marker: str) 
         return anew(action, now)
     todo = f"nothing, unless it should be done after all; then: bulkhead retry {action.id}"
     said = f"{row.means} {_our_reason(seen, marker)}" if ours else f"{row.means}{_reason(seen)}"
+    if ours and BENIGN in seen.cancel_comment.lower():
+        lost = {"machine_action": "", "ended": (*action.ended, action.machine_action), "away": False}
+        return action.to(State.WITHDRAWN, now, **lost, detail=said, todo=todo)
     return action.to(State.WITHDRAWN if ours else State.FAILED, now, cancelled=True, detail=said, todo=todo)
 
 

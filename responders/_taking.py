@@ -22,6 +22,7 @@ from responders._interface import (
     newest,
     news_after,
 )
+from responders._settling import STUCK
 from shared.models.frozen import Params
 
 if TYPE_CHECKING:
@@ -69,10 +70,15 @@ def as_held(slot: Slot | None) -> Params:
     return Params({HELD: "true"} if slot and slot.held else {})
 
 
-def taking(  # noqa: PLR0911 - one standing after the other, the strongest first
+def taking(pair: Pair, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:
+    """What the list means for taking."""
+    return _unless_hung(pair, action, listed, _taking(pair, action, listed, own, ours))
+
+
+def _taking(  # noqa: PLR0911 - one standing after the other, the strongest first
     pair: Pair, action: Action, listed: Sequence[MachineAction], own: str, ours: str
 ) -> Standing:
-    """What the list means for taking. What a person gave back, in the portal or by an order to us, stays so until an
+    """As `taking`. What a person gave back, in the portal or by an order to us, stays so until an
     alert on the device that was created after it, or until a person wants the contrary.
     """
     last = newest(listed, kinds=pair.kinds, status="succeeded")
@@ -80,7 +86,7 @@ def taking(  # noqa: PLR0911 - one standing after the other, the strongest first
     undone = mine and mine.status == "succeeded" and last and last.kind == pair.gives_back
     if mine and not undone:
         return Ours(mine)
-    pending = [each for each in listed if each.kind in pair.kinds and not each.final]
+    pending = [each for each in _unfinished(pair, listed) if not _hangs(each, action)]
     if any(each.kind == pair.gives_back for each in pending):
         return Later("a release of the device is under way")
     if pending:
@@ -102,20 +108,22 @@ def still(action: Action) -> str:
 
 
 def giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:
-    """What the list means for giving back. What others have under way is waited for; whoever took it, it may be given
+    """What the list means for giving back."""
+    return _unless_hung(pair, action, listed, _giving_back(pair, action, listed, own, ours))
+
+
+def _giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:
+    """As `giving_back`. What others have under way is waited for; whoever took it, it may be given
     back by a person's word, and people hear whose doing it was.
     """
     mine = adopted(action, listed, own, pair.gives_back)
     if mine:
         return Ours(mine)
-    pending = [each for each in listed if each.kind in pair.kinds and not each.final]
+    pending = [each for each in _unfinished(pair, listed) if not _hangs(each, action)]
     under_way = [each for each in pending if each.kind == pair.takes]
     if under_way:
-        article = "an" if pair.taking[0] in "aeiou" else "a"
         by = "of ours" if ours in under_way[0].comment else f"by {_who(under_way[0])}"
-        return Later(
-            f"{article} {pair.taking} {by} is under way on the device; it is {pair.given_back} when that is over"
-        )
+        return Later(f"{_a(pair.taking)} {by} is under way on the device; it is {pair.given_back} when that is over")
     if pending:
         return Others(pending[0])
     last = newest(listed, kinds=pair.kinds, status="succeeded")
@@ -127,6 +135,26 @@ def giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], own
     return Clear() if ours in last.comment else _theirs(pair, action, last)
 
 
+def _unfinished(pair: Pair, listed: Sequence[MachineAction]) -> list[MachineAction]:
+    return [each for each in listed if each.kind in pair.kinds and not each.final]
+
+
+def _hangs(unfinished: MachineAction, action: Action) -> bool:
+    """Whether something goes on for so long, as the action is about to be sent, that it will come to no end."""
+    return bool(unfinished.created and action.since - unfinished.created >= STUCK)
+
+
+def _unless_hung(pair: Pair, action: Action, listed: Sequence[MachineAction], found: Standing) -> Standing:
+    """What hangs is not waited for. But nothing is sent beside it: Defender's race could leave the device as nobody
+    wants it (defender-api.md 4.3).
+    """
+    hung = next((each for each in _unfinished(pair, listed) if _hangs(each, action)), None)
+    if hung is None or hung.created is None or not isinstance(found, Clear):
+        return found
+    what = pair.taking if hung.kind == pair.takes else "release"
+    return Refuse(f"{_a(what)} by {_who(hung)} has hung in Defender since {hung.created:%Y-%m-%d %H:%M} UTC", hung=True)
+
+
 def _theirs(pair: Pair, action: Action, last: MachineAction) -> Standing:
     """What somebody else took is given back where a person wants that, and never of itself."""
     if action.approved:
@@ -136,3 +164,7 @@ def _theirs(pair: Pair, action: Action, last: MachineAction) -> Standing:
 
 def _who(action: MachineAction) -> str:
     return action.requestor or "somebody else"
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -6,15 +6,13 @@ hourly sweep reads a whole day again, and what counts as seen is only what the l
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from responders._alarms import trouble
 from responders._ports import INCIDENTS
+from responders._versions import canonical, incident_key, merge_target, numbered, older, patience, snapshot_name
 from shared.errors import BulkheadError, Cause, Rejected, Throttled, Transient
 from shared.models.incident import SEVERITIES, updated_of, version_of
 from shared.models.lenient import text
@@ -34,7 +32,6 @@ SWEEP_BACK = timedelta(hours=24)
 GRAVE = SEVERITIES["high"]
 _TOO_LONG = "it is too long to be read, and is not answered; look at it in the Defender portal"
 _TRIES = 5
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 log = logging.getLogger(__name__)
 
@@ -160,15 +157,16 @@ class Watch:
         for _ in range(_TRIES):
             entry = self._ports.ledger.incident(incident)
             state = entry.value if entry else None
-            version = _numbered(content, state)
-            if state and (state.assessed == version or _older(updated, state)):
+            version = numbered(content, state)
+            if state and (state.assessed == version or older(updated, state)):
                 return ""
             soon = self._ports.clock.now() + self._ports.settings.NUDGE_AFTER
             if state and state.seen == version and self._ports.ledger.reminded(incident, soon):
                 return ""
             if state is None or state.seen != version:
-                later = state is not None and updated != state.updated
-                seen = self._kept(raw, content, self._seen(state, incident, version, updated, date), later=later)
+                seen = self._kept(raw, content, self._seen(state, incident, version, updated, date), state)
+                if seen is None:
+                    return ""
                 version = seen.seen
                 try:
                     self._ports.ledger.put_incident(seen, entry.etag if entry else "")
@@ -179,13 +177,18 @@ class Watch:
             return incident
         raise BulkheadError(f"incident {incident}: its row kept changing while it was read")
 
-    def _kept(self, raw: Mapping[str, Any], content: str, state: IncidentState, *, later: bool) -> IncidentState:
-        """Keep the snapshot of what is seen. Content that comes back by a `later` update gets another name: under its
-        first one lies the plan of then, which does not know what was done about the incident since.
+    def _kept(
+        self, raw: Mapping[str, Any], content: str, state: IncidentState, before: IncidentState | None
+    ) -> IncidentState | None:
+        """Keep the snapshot of what is seen. Content that comes back gets another name, be it by an update or since
+        Graph's replicas disagree for a while: under its first one lies the plan of then, which does not know what was
+        done, or taken back, about the incident since. None where it comes back too soon: a later reading takes it.
         """
-        while not self._ports.documents.create(snapshot_name(state.id, state.seen), _canonical(raw)) and later:
+        while not self._ports.documents.create(snapshot_name(state.id, state.seen), canonical(raw)):
+            if before and state.seen_at - before.seen_at < patience(before):
+                return None
             state = state.model_copy(update={"returned": state.returned + 1})
-            state = state.model_copy(update={"seen": _numbered(content, state)})
+            state = state.model_copy(update={"seen": numbered(content, state)})
         return state
 
     def fetch(self, incident: str) -> None:
@@ -211,12 +214,12 @@ class Watch:
             return entry.value
         raw = self._ports.incidents.get(incident, alerts=True)
         updated = updated_of(raw, now := self._ports.clock.now())
-        if entry and _older(updated, entry.value):
+        if entry and older(updated, entry.value):
             raise Transient(f"incident {incident}: what was read is older than what is known", 5.0)
         state = self._seen(entry.value if entry else None, incident, "", updated, now)
         state = state.model_copy(update={"reassessed": (*state.reassessed, order)})
-        state = state.model_copy(update={"seen": _numbered(version_of(raw), state)})
-        self._ports.documents.create(snapshot_name(incident, state.seen), _canonical(raw))
+        state = state.model_copy(update={"seen": numbered(version_of(raw), state)})
+        self._ports.documents.create(snapshot_name(incident, state.seen), canonical(raw))
         try:
             self._ports.ledger.put_incident(state, entry.etag if entry else "")
         except Conflict:
@@ -258,42 +261,3 @@ def _place(raw: Mapping[str, Any]) -> tuple[bool, int]:
     them; then the gravest.
     """
     return (not text(raw.get("redirectIncidentId")), -_severity(raw))
-
-
-def merge_target(raw: Mapping[str, Any], incident: str) -> str:
-    """The incident that this one was merged into; empty where there is none, or none whose id can be used."""
-    target = text(raw.get("redirectIncidentId"))
-    return target if is_key(target) and target != incident else ""
-
-
-def _numbered(content: str, state: IncidentState | None) -> str:
-    """The version of an incident: its content, and how often people had it assessed anew, or it came back, by then."""
-    number = len(state.reassessed) + state.returned if state else 0
-    return f"{content}-{number}" if number else content
-
-
-def _older(updated: datetime | None, state: IncidentState) -> bool:
-    """Whether a page tells of a state that a newer page has overtaken."""
-    return bool(updated and state.updated and updated < state.updated)
-
-
-def is_key(incident: str) -> bool:
-    """Whether an incident's id is one that can stand in a row key or name."""
-    return bool(_ID.fullmatch(incident))
-
-
-def incident_key(raw: Mapping[str, Any], version: str) -> str:
-    """The incident's id where it is one that can stand in a row key or name; else a name made from it."""
-    named = text(raw.get("id"))
-    if is_key(named):
-        return named
-    return f"x-{hashlib.sha256(named.encode()).hexdigest()[:16] if named else version[:16]}"
-
-
-def snapshot_name(incident: str, version: str) -> str:
-    """Where the snapshot of a version lies."""
-    return f"{incident}/{version}/incident.json"
-
-
-def _canonical(raw: Mapping[str, Any]) -> bytes:
-    return json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()

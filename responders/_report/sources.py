@@ -12,7 +12,7 @@ from responders._entries import planned
 from responders._interface import Lane
 from responders._investigation.gathering import findings_of
 from responders._report.value import Custody, Hashes, Note, Report, Revision, Step
-from responders._watch import snapshot_name
+from responders._versions import snapshot_name
 from shared.errors import NotFound
 from shared.models.action import State
 from shared.models.asked import Remark

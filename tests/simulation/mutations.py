@@ -84,8 +84,8 @@ MUTATIONS = (
     ),
     Mutation(
         "responders/_watch.py",
-        "            if state and (state.assessed == version or _older(updated, state)):\n",
-        "            if state and (state.seen == version or _older(updated, state)):\n",
+        "            if state and (state.assessed == version or older(updated, state)):\n",
+        "            if state and (state.seen == version or older(updated, state)):\n",
         "take an incident with a snapshot for assessed",
     ),
     Mutation(

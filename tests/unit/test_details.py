@@ -8,7 +8,7 @@ import pytest
 
 from responders._details import Details, Judged
 from responders._ports import CONTAIN, Ports
-from responders._watch import snapshot_name
+from responders._versions import snapshot_name
 from shared.models.incident import Incident
 from shared.storage.interface import Conflict
 from tests.contract.test_clients_stand import fake_stand

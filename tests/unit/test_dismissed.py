@@ -40,7 +40,7 @@ def test_an_isolation_under_way_is_called_off_once_nobody_wants_it(classificatio
     stand = away(Stand())
     called(stand, classification=classification, status="resolved")
     assert stand.made() == ["Isolate Cancelled"]
-    assert (stand.action().state, stand.action().cancelled) == (State.WITHDRAWN, True)
+    assert (stand.action().state, stand.action().cancelled) == (State.WITHDRAWN, False)
     assert stand.action().detail.startswith("cancelled by Bulkhead itself: ")
     returned(stand)
     assert not stand.isolated()
@@ -53,6 +53,27 @@ def test_what_waited_for_an_approval_that_nobody_has_to_give_any_more_asks_for_n
     assert f"bulkhead approve {INCIDENT} host1" in stand.action().todo
     called(stand, classification=BENIGN[0], status="resolved")
     assert (stand.action().state, stand.action().todo) == (State.WITHDRAWN, "")
+
+
+@pytest.mark.parametrize("classification", BENIGN)
+def test_what_was_called_off_is_asked_for_anew_where_that_is_taken_back(classification: str) -> None:
+    stand = away(Stand())
+    called(stand, classification=classification)
+    assert stand.made() == ["Isolate Cancelled"]
+    called(stand, classification="truePositive")
+    returned(stand)
+    assert stand.isolated()
+    assert stand.posts("/isolate") == 2
+
+
+def test_what_a_person_had_cancelled_is_not() -> None:
+    stand = away(Stand())
+    stand.order("cancel", action=stand.action().id)
+    stand.wait(60)
+    called(stand, **FALSE_ALARM)
+    called(stand, classification="truePositive")
+    returned(stand)
+    assert not stand.isolated()
 
 
 def test_whoever_looks_in_defender_sees_why() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responders._interface import BY_ORDER, Clear, Done, Lane, Later, Others, Ours, Refuse, Standing
+from responders._settling import STUCK
 from responders.isolate import Isolate
 from shared.models.action import Action
 from shared.models.device import MachineAction
@@ -119,6 +120,28 @@ def test_what_was_completed_last_counts_not_what_was_begun_last() -> None:
         lastUpdateDateTimeUtc=graph_time(NOW),
     )
     assert isinstance(standing(release, isolation), Done)
+
+
+# What hangs
+
+
+@pytest.mark.parametrize("kind", ["Isolate", "Unisolate"])
+def test_what_goes_on_for_four_days_is_not_waited_for_and_nothing_is_sent_beside_it(kind: str) -> None:
+    before = machine_action(kind, "Pending", creationDateTimeUtc=graph_time(NOW - STUCK + HOUR))
+    assert isinstance(standing(before), Others if kind == "Isolate" else Later)
+    found = standing(machine_action(kind, "Pending", creationDateTimeUtc=graph_time(NOW - STUCK)))
+    assert isinstance(found, Refuse)
+    assert found.hung
+    assert "by analyst@contoso.com has hung in Defender since" in found.detail
+
+
+def test_what_hangs_stands_against_nothing_that_is_not_sent_anyway() -> None:
+    hung = machine_action("Unisolate", "Pending", creationDateTimeUtc=graph_time(NOW - STUCK))
+    assert isinstance(standing(hung, machine_action("Isolate", "Succeeded")), Done)
+    theirs = machine_action("Isolate", "Pending")
+    assert standing(hung, theirs) == Others(theirs)
+    refused = standing(hung, machine_action("Unisolate", "Succeeded", **at(NOW)))
+    assert refused == Refuse("released by analyst@contoso.com, and no alert was created since")
 
 
 # A person's release

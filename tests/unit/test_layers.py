@@ -40,7 +40,7 @@ PURE = (
         "responders._undoing",
     ),
     *("responders._rails", "responders._rendering", "responders._rule", "responders._settling"),
-    *("responders._truth", "responders._wants", "responders._refusal", "responders._refusals"),
+    *("responders._truth", "responders._versions", "responders._wants", "responders._refusal", "responders._refusals"),
     *("responders._refusals_actions", "responders._refusals_apis", "responders._refusals_passing"),
     *("responders._refusals_places", "responders._consent"),
     *("responders._incident_files", "responders._zip", "responders._live", "responders._memory"),

@@ -293,18 +293,28 @@ def test_no_round_opens_while_the_last_is_open(stands: State) -> None:
 
 @pytest.mark.parametrize("ended", ENDED)
 def test_no_round_opens_without_news(ended: State) -> None:
-    """What was taken back before it was ever sent is another matter: see below."""
-    rows = [action(state=ended, attempt=1), action(state=ended, responder="collect_package", attempt=1)]
+    """What was taken back while Defender had nothing of it is another matter: see below."""
+    rows = [action(state=ended, machine_action="1"), action(state=ended, responder="collect_package", doubtful=True)]
     world = World(existing=rows)
     assert actions(world, assessment(affected())) == []
     assert actions(world, assessment(affected(newest_alert=NOW - timedelta(days=1)), severity=3)) == []
     assert actions(world, assessment(affected(), newest_alert=LATER)) == []
 
 
-def test_what_was_taken_back_before_it_was_sent_is_planned_again_when_it_is_called_for_again() -> None:
+@pytest.mark.parametrize("so_far", [{}, {"attempt": 1}, {"attempt": 2, "tries": 1, "ended": ("1",)}])
+def test_what_was_taken_back_while_defender_had_nothing_of_it_is_planned_again_when_it_is_called_for_again(
+    so_far: dict[str, object],
+) -> None:
     """A false positive that was set by mistake and taken back must not leave the device to the intruder."""
-    world = World(existing=[action(state=State.WITHDRAWN), action(state=State.WITHDRAWN, responder="collect_package")])
+    kinds = ("isolate", "collect_package")
+    world = World(existing=[action(state=State.WITHDRAWN, responder=each, **so_far) for each in kinds])
     assert names(actions(world, assessment(affected()))) == [(HOST1, "isolate", 2), (HOST1, "collect_package", 2)]
+
+
+def test_what_a_person_had_taken_back_is_not_planned_again() -> None:
+    kinds = ("isolate", "collect_package")
+    world = World(existing=[action(state=State.WITHDRAWN, responder=each, cancelled=True) for each in kinds])
+    assert actions(world, assessment(affected())) == []
 
 
 @pytest.mark.parametrize("ended", ENDED)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responders._interface import GIVING_BACK, Clear, Done, Lane, Later, Others, Ours, Refuse, Standing
+from responders._settling import STUCK
 from responders._taking import HELD
 from responders.release import Release
 from shared.models.action import Action
@@ -149,3 +150,18 @@ def test_a_release_is_sent_only_where_nothing_is_pending_and_the_device_is_isola
 def test_the_order_of_the_listing_says_nothing(listed: list[MachineAction]) -> None:
     kinds = {type(standing(*order)) for order in itertools.permutations(listed[:4])}
     assert len(kinds) == 1
+
+
+@pytest.mark.parametrize("kind", ["Isolate", "Unisolate"])
+def test_what_hangs_for_four_days_is_not_waited_for_and_nothing_is_sent_beside_it(kind: str) -> None:
+    held = machine_action("Isolate", "Succeeded", requestorComment=f"x {MARKER}0/1]")
+    found = standing(held, machine_action(kind, "Pending", creationDateTimeUtc=graph_time(NOW - STUCK)))
+    assert isinstance(found, Refuse)
+    assert found.hung
+    noun = "an isolation" if kind == "Isolate" else "a release"
+    assert found.detail.startswith(f"{noun} by analyst@contoso.com has hung in Defender since")
+
+
+def test_what_hangs_does_not_matter_where_there_is_nothing_to_give_back() -> None:
+    hung = machine_action("Isolate", "Pending", creationDateTimeUtc=graph_time(NOW - STUCK))
+    assert standing(hung) == Done("the device is not isolated")
