@@ -208,6 +208,10 @@ class Follow:
             else:
                 nothing = "the other incident's isolation came to nothing"
                 to = action.to(State.PLANNED, now, due=now, joined="", detail=nothing)
+        elif owner.state is State.SUCCEEDED and not self._ports.ledger.slot(
+            action.target, self._ports.containment(action)
+        ):
+            to = action.to(State.PLANNED, now, due=now, joined="", detail="the device was released since")
         elif owner.state in {State.SUCCEEDED, State.ELSEWHERE}:
             to = action.to(owner.state, now, detail=f"through incident {owner.incident}")
         else:

@@ -251,10 +251,9 @@ def who_is_attacked_again_is_contained_again(world: World) -> Iterator[str]:
                 continue
             there = [each for each in rows if each.target == target_of(device.id)]
             met = [each for each in there if each.device_alert and each.device_alert >= device.newest_alert]
-            if any(each.state is State.WAITING for each in met):
-                continue  # though an older one of another incident, seen to have ended only now, says otherwise
-            met += [each for each in there if each.state is State.WAITING]
-            met += [each for each in there if each.finished_at and each.finished_at >= device.newest_alert]
+            if not met:  # else an older one, of which it is seen only now that it ended, says nothing
+                met += [each for each in there if each.state is State.WAITING]
+                met += [each for each in there if each.finished_at and each.finished_at >= device.newest_alert]
             done = any(each.state in {State.SUCCEEDED, State.ELSEWHERE} for each in met)
             if (done or not met) and not world.record.isolated_since(device.id, freed):
                 yield f"{device.id[:8]}, released at {freed}, alert of incident {state.id} at {device.newest_alert}"

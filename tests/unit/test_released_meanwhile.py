@@ -105,3 +105,14 @@ def test_who_observes_by_then_has_nothing_assessed_anew() -> None:
     night.stand.flow.housekeeping()
     night.stand.wait(120)
     assert not night.stand.isolated()
+
+
+def test_though_it_is_another_incident_that_took_it_for_held() -> None:
+    """It had joined the first one's isolation, and shares no success that was over before."""
+    night = unseen(attacked=False)
+    night.stand.harm(HOST, incident="8")
+    assert night.stand.action(incident="8").joined
+    night.stand.wait(120)
+    assert night.stand.isolated()
+    assert night.stand.action(incident="8").state is State.SUCCEEDED
+    assert night.isolations() == 2
