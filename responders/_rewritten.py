@@ -7,6 +7,7 @@ there is not enough. The older ones can be read by their ids (`az storage blob d
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,20 @@ def rewritten(evidence: Evidence, folder: str) -> Iterator[Finding]:
     Raises Transient, and Rejected where versions may not be listed.
     """
     for place in (folder, access_folder(folder)):
-        for name, group in groupby(evidence.versions(f"{place}/"), key=lambda version: version.name):
-            versions = sorted(group, key=lambda version: version.id)
-            if len(versions) > 1 or not versions[0].current:
-                shown = name.removeprefix(f"{folder}/") if name.startswith(f"{folder}/") else name
-                yield Finding(shown, f"version {versions[-1].id}", _said(versions))
+        yield from (within(each, folder) for each in rewritten_under(evidence, f"{place}/"))
+
+
+def rewritten_under(evidence: Evidence, prefix: str) -> Iterator[Finding]:
+    """Likewise for whatever begins so, by its whole name: of a run that was deleted, too."""
+    for name, group in groupby(evidence.versions(prefix), key=lambda version: version.name):
+        versions = sorted(group, key=lambda version: version.id)
+        if len(versions) > 1 or not versions[0].current:
+            yield Finding(name, f"version {versions[-1].id}", _said(versions))
+
+
+def within(finding: Finding, folder: str) -> Finding:
+    """The same, told by the object's name in its run."""
+    return replace(finding, object=finding.object.removeprefix(f"{folder}/"))
 
 
 def _said(versions: list[Version]) -> str:

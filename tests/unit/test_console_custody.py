@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,6 +55,54 @@ def opened() -> Office:
     run = Archived()
     run.desk().keep_bytes("data/a.txt", b"x", kind="n", media_type="text/plain")
     return Office(run)
+
+
+def test_verify_names_all_of_a_run_that_was_deleted_whole(office: Office) -> None:
+    """The versions show it, though no run stands there that could be checked."""
+    gone = {name.replace("inc-71", "inc-72") for name in office.run.evidence.stored}
+    office.run.evidence.older += [replace(older(office, "x", "1"), name=name) for name in sorted(gone)]
+    for said in ((), ("--incident", "72")):
+        told = office.told("verify", *said, status=1)
+        assert {each["object"] for each in told["differences"]} == gone
+        assert {each["text"] for each in told["differences"]} == {
+            "was deleted: version 1 is the first of 1 that are kept"
+        }
+        assert not told["whole"]
+        assert f"{min(gone)}, version 1: was deleted" in office.call("verify", *said).output.replace("\n", "")
+    assert office.told("verify", "--incident", "71")["differences"] == []
+
+
+def test_verify_names_a_report_and_a_seal_that_were_written_over_or_deleted(office: Office) -> None:
+    """Of no run that stands and is sealed, and still what Bulkhead never does."""
+    evidence, report = office.run.evidence, "2026/08/inc-71/reports/report-r0001.html"
+    evidence.write_once(report, [b"forged"], metadata={})
+    del evidence.stored[f"{office.run.folder}/checkpoint.json"]
+    evidence.older += [replace(older(office, "x", "1"), name=report), older(office, "checkpoint.json", "1")]
+    told = office.told("verify", status=1)
+    assert {each["object"]: each["text"].partition(":")[0] for each in told["differences"]} == {
+        report: "was written over",
+        f"{office.run.folder}/checkpoint.json": "was deleted",
+    }
+
+
+def test_where_versions_cannot_be_reached_everything_else_is_checked(office: Office) -> None:
+    def fail(call: str) -> None:
+        if call == "evidence.versions":
+            raise Transient("unreachable")
+
+    office.run.evidence.before = fail
+    told = office.told("verify", status=2)
+    assert told["unchecked"] == [{"run": "versions", "why": "unreachable"}]
+    assert (told["runs"][0]["whole"], told["runs"][0]["versions"]) == (True, False)
+
+
+def test_the_versions_of_a_chain_of_accesses_are_looked_at_where_only_its_run_is_verified(office: Office) -> None:
+    office.told("evidence", "share", office.name, "--to", "bob")
+    event = f"{access_folder(office.run.folder)}/000001.json"
+    office.run.evidence.older.append(replace(older(office, "x", "1"), name=event))
+    office.inside = office.run.folder
+    (found,) = office.told("verify", "https://a.example/evidence/run", status=1)["runs"][0]["differences"]
+    assert (found["object"], found["text"].partition(":")[0]) == (event, "was written over")
 
 
 def test_a_broken_chain_keeps_nobody_from_holding_an_incident(broken: Office) -> None:

@@ -31,10 +31,11 @@ class Office:
     """An archive with one sealed run, and a person who may do everything, or read only."""
 
     run: Archived = field(default_factory=sealed)
-    reads_only: bool = False
+    inside: str = ""
 
     def archive(self, _values: object, _url: str) -> Archive:
-        return Archive(self.run.evidence, FakeCustodian(self.run.evidence, self.run.clock.now), self.run.clock)
+        custodian = FakeCustodian(self.run.evidence, self.run.clock.now)
+        return Archive(self.run.evidence, custodian, self.run.clock, self.inside)
 
     def call(self, *said: str) -> Result:
         session = Session(reach=self.archive, environment={}, whoami=lambda _values: "ann@contoso.com")
