@@ -18,7 +18,7 @@ from shared.errors import BulkheadError, Denied, Rejected
 from shared.storage.interface import Conflict, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from console.archive import Archive
 
@@ -48,12 +48,14 @@ def release_hold(session: Session, incident: str, why: str | None) -> None:
 def _held(session: Session, incident: str, why: str | None, *, on: bool) -> None:
     archive = session.archive()
     why = why or asked("Why", session=session, option="--why")
-    runs = archive.runs(incident)
-    if not runs:
+    inside = f"/inc-{incident}/"
+    versions, _ = _versions(archive, inside)
+    if not versions:
         raise click.UsageError(f"nothing of incident {incident} is archived")
+    runs = _access.runs(each.name for each in versions)  # one that was deleted, too
     problems = list(_noted(session, archive, runs, why, on=on))
-    # its reports too, and what happened to its runs since: the chains beside them
-    versions, unlisted = _versions(archive, f"/inc-{incident}/")
+    # its reports too, and what happened to its runs since: the chains beside them, with the notes of just now
+    versions, unlisted = _versions(archive, inside)
     done: list[Version] = []
     problems += [*unlisted, *_set(archive, versions, done, on=on)]
     objects, older = len({each.name for each in done}), sum(not each.current for each in done)
@@ -65,10 +67,15 @@ def _held(session: Session, incident: str, why: str | None, *, on: bool) -> None
     click.get_current_context().exit(FAILED if problems else 0)
 
 
-def _noted(session: Session, archive: Archive, runs: Iterable[str], why: str, *, on: bool) -> Iterator[str]:
+def _noted(session: Session, archive: Archive, runs: Collection[str], why: str, *, on: bool) -> Iterator[str]:
     """Note it beside each run; gives where that cannot be. No broken chain keeps evidence from being held, or whoever
     wants it to lapse had a switch; and nothing is let go that cannot be noted. Raises Rejected and Conflict.
     """
+    if not runs:
+        unnoted = "there is no run beside which it could be noted"
+        if not on:
+            raise Rejected(f"{unnoted}: nothing was let go", status=0, code="Unnoted")
+        yield unnoted
     if not on:
         for run in runs:
             accesses(archive.evidence, run)

@@ -159,6 +159,31 @@ def test_every_version_is_held_and_let_go(office: Office) -> None:
     assert (office.run.evidence.holds, office.run.evidence.older_holds) == (set(), set())
 
 
+def test_what_was_deleted_whole_is_held_by_its_versions_and_noted(office: Office) -> None:
+    """Then a hold is needed most: the versions that are kept are all that is left."""
+    evidence = office.run.evidence
+    names = sorted(evidence.stored)
+    evidence.older += [replace(older(office, "x", "1"), name=name) for name in names]
+    evidence.stored.clear()
+    told = office.told("evidence", "hold", "71", "--why", "x")
+    assert evidence.older_holds == {(name, "1") for name in names}
+    assert (told["runs"], told["older"]) == ([office.run.folder], len(names))
+    assert office.noted() == [("held", "ann@contoso.com", "")]
+    assert evidence.holds == {f"{access_folder(office.run.folder)}/000001.json"}
+    office.told("evidence", "release-hold", "71", "--why", "x")
+    assert (evidence.holds, evidence.older_holds) == (set(), set())
+
+
+def test_of_an_incident_with_a_report_and_no_run_that_is_held(office: Office) -> None:
+    report = "2026/09/inc-72/reports/report-r0001.html"
+    office.run.evidence.write_once(report, [b"x"], metadata={})
+    told = office.told("evidence", "hold", "72", "--why", "x", status=1)
+    assert (told["runs"], told["problems"]) == ([], ["there is no run beside which it could be noted"])
+    assert office.run.evidence.holds == {report}
+    assert "nothing was let go" in office.told("evidence", "release-hold", "72", "--why", "x", status=1)["error"]
+    assert office.run.evidence.holds == {report}
+
+
 def test_where_versions_cannot_be_listed_what_stands_there_is_held_and_that_is_said(office: Office) -> None:
     office.run.evidence.older.append(older(office, IMAGE, "1"))
     refuse(office, "evidence.versions")
