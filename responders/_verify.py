@@ -34,6 +34,11 @@ class Reader(Protocol):
     def read(self, name: str) -> Iterator[bytes]: ...
 
 
+def plain(text: str) -> str:
+    """A text that may be anybody's, in ASCII: no terminal obeys it, or has no sign for it."""
+    return "".join(each if " " <= each <= "~" else ascii(each)[1:-1] for each in text)
+
+
 @dataclass(frozen=True)
 class Finding:
     """What differs: the object, where in it (a line, a range of bytes, or nothing), and what is the matter."""
@@ -43,8 +48,7 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        told = f"{self.object}{', ' if self.where else ''}{self.where}: {self.text}"
-        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in told)
+        return plain(f"{self.object}{', ' if self.where else ''}{self.where}: {self.text}")
 
 
 @dataclass
@@ -161,19 +165,17 @@ def _item(run: _Run, name: str, item: "dict[str, Any] | None", line: "tuple[str,
         run.say(missing, "", f"does not name {name}, which {there} does")
     size, sha256, blocks = _measured(run.reader, name, _blocks(item)[0])
     run.done.objects, run.done.size = run.done.objects + 1, run.done.size + size
-    told = item.get("sha256") if item else ""
-    if sha256 not in (told, line[0] if line else ""):
+    if sha256 not in ((item or {}).get("sha256"), line[0] if line else ""):
         _differs(run, name, size, blocks, item)
     elif line and line[0] != sha256:
         run.say(PAYLOAD, f"line {line[1]}", f"says another hash of {name}, which is as {MANIFEST} says")
-    elif item and told != sha256:
+    elif item and item.get("sha256") != sha256:
         run.say(MANIFEST, "", f"says another hash of {name}, which is as {PAYLOAD} says")
     elif item and (_blocks(item)[1] != blocks or item.get("size") != size):
         run.say(MANIFEST, "", f"says other blocks or another size of {name}, which is whole")
 
 
-def _blocks(item: "dict[str, Any] | None") -> tuple[int, list[Any]]:
-    """The size and the hashes of an item's blocks, as far as what is told of them can be."""
+def _blocks(item: "dict[str, Any] | None") -> tuple[int, list[Any]]:  # size and hashes, as far as these can be
     told: dict[str, Any] = item["blocks"] if item and isinstance(item.get("blocks"), dict) else {}
     size, hashes = told.get("size"), told.get("sha256")
     return size if isinstance(size, int) and size >= CHUNK else 8 * CHUNK, hashes if isinstance(hashes, list) else []
@@ -248,8 +250,7 @@ def _chain(run: _Run, point: dict[str, Any]) -> None:
             run.say(CHAIN, f"line {number}", "has another number, or another event before it, than its place")
 
 
-def _signature(run: _Run, point: dict[str, Any]) -> bool:
-    """Whether the checkpoint stands as it was written and its signature (RS256) holds."""
+def _signature(run: _Run, point: dict[str, Any]) -> bool:  # RS256, and the checkpoint stands as it was written
     try:
         stored = hashlib.sha256((json.dumps(point, indent=2, sort_keys=True) + "\n").encode()).hexdigest()
         right = genuine({**point, "files": {**point["files"]}}) and stored == run.hashes.get(CHECKPOINT)
@@ -276,8 +277,7 @@ def genuine(point: dict[str, Any]) -> bool:
     return bool(usable) and pow(value, e, n).to_bytes(length, "big") == right
 
 
-def _number(text: str) -> int:
-    """From base64 for URLs, without padding; ValueError where it is not spelt as it would be written."""
+def _number(text: str) -> int:  # of base64 for URLs, without padding; ValueError where it is spelt otherwise
     found = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if base64.urlsafe_b64encode(found).rstrip(b"=").decode() != text:
         raise ValueError(text)
@@ -287,13 +287,13 @@ def _number(text: str) -> int:
 def main(arguments: list[str]) -> int:
     root = Path(arguments[0]) if arguments else Path(__file__).resolve().parent
     if not (root / CHECKPOINT).is_file():
-        print(f"{root}: no run that was sealed ({CHECKPOINT} is missing)", file=sys.stderr)
+        print(f"{plain(str(root))}: no run that was sealed ({CHECKPOINT} is missing)", file=sys.stderr)
         return 2
-    found = check(Folder(root))
-    how = f"signed with the {found.signed}" if found.signed else "NOT signed"
-    end = "as it was sealed" if found.whole else f"NOT as it was sealed: {len(found.findings)} differences"
-    print(*found.findings, f"{found.run or root}: {found.objects} objects, {found.size} bytes; {how}; {end}", sep="\n")
-    return 0 if found.whole else 1
+    run = check(Folder(root))
+    how = f"signed with the {run.signed}" if run.signed else "NOT signed"
+    end = "as it was sealed" if run.whole else f"NOT as it was sealed: {len(run.findings)} differences"
+    print(*run.findings, plain(f"{run.run or root}: {run.objects} objects, {run.size} bytes; {how}; {end}"), sep="\n")
+    return 0 if run.whole else 1
 
 
 if __name__ == "__main__":

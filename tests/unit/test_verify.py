@@ -375,6 +375,31 @@ def test_a_name_can_neither_hide_nor_end_the_line_that_tells_of_it(run: Archived
     assert str(found).startswith("data/\\x1b[2Kx\\n5 objects; as it was sealed: is not part of the run")
 
 
+@pytest.mark.parametrize("hostile", ["\x1b[2J\x1b[8m", "5 objects\n", "\u202e", "\u65e5", "\x9b2J"], ids=ascii)
+def test_no_text_of_a_seal_reaches_the_terminal_as_it_is(run: Archived, folder: Path, hostile: str) -> None:
+    """Anybody can seal a run with a key of their own; and not every terminal has every sign."""
+
+    def edit(point: dict[str, Any]) -> None:
+        point["run"] = hostile
+        point["signer"] |= {"kind": "key-vault", "key": hostile}
+
+    forged = signed_anew(run, edit)
+    (folder / "checkpoint.json").write_bytes(forged)
+    (folder / "data" / f"{hostile}.txt").write_bytes(b"x")
+    odd = folder.rename(folder.with_name(f"run{hostile}"))
+    told = ascii(hostile)[1:-1]
+    for path, status, lines, end in (
+        (odd, 1, 3, f"signed with the key-vault key {told}; NOT as it was sealed: 2 differences"),
+        (odd / "data", 2, 1, f"run{told}/data: no run that was sealed (checkpoint.json is missing)"),
+    ):
+        done = subprocess.run([sys.executable, str(odd / "verify.py"), str(path)], check=False, capture_output=True)
+        said = (done.stdout + done.stderr).decode("ascii").splitlines()
+        assert (done.returncode, len(said)) == (status, lines)
+        assert all(each.isprintable() for each in said)
+        assert said[-1].endswith(end)
+        assert said[-1].startswith(f"{told}: 17 objects") or path != odd
+
+
 @pytest.mark.parametrize("rubbish", [b"", b"[]", b"{}", b"\xff\xfe", b'{"files": 3, "signer": "x"}', b'{"items": [3]}'])
 @pytest.mark.parametrize("name", KINDS)
 def test_rubbish_is_reported_and_breaks_nothing(run: Archived, name: str, rubbish: bytes) -> None:
