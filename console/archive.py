@@ -12,6 +12,7 @@ from console.desk import developer
 from responders._access import runs
 from responders._ports import EVIDENCE
 from shared.errors import SettingsError
+from shared.storage.limits import check_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,10 @@ class Archive:
         if len(found) != 1:
             how_many = f"{len(found)} runs are" if found else "no run is"
             raise click.UsageError(f"{how_many} called {named}; bulkhead evidence list has them")
+        try:
+            check_object(found[0])
+        except ValueError as error:
+            raise click.UsageError(f"somebody put it there by a name that nothing can be read by: {error}") from error
         return found[0]
 
 

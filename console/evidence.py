@@ -21,7 +21,7 @@ from console.words import many
 from responders import _access
 from responders._access import Access, Stored, accesses, record
 from responders._inert import inert
-from responders._verify import CHECKPOINT, MANIFEST, Folder, check
+from responders._verify import CHECKPOINT, MANIFEST, Folder, check, plain
 from shared import VERSION
 from shared.errors import Denied, NotFound, Rejected
 from shared.models.archive.custody import Who
@@ -29,7 +29,8 @@ from shared.models.archive.manifest import Item, Manifest
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from console.archive import Archive
 
@@ -251,14 +252,30 @@ def share(session: Session, run: str, names: tuple[str, ...], recipient: str, ho
     if missing := sorted(set(names) - set(there)):
         raise click.UsageError(f"not in {folder}: {', '.join(missing)}")
     until = archive.custodian.until(timedelta(hours=hours))
-    links = {name: archive.custodian.link(f"{folder}/{name}", until) for name in names or there}
+    links, problems = _links(archive, folder, names or there, until)
+    if names and problems:
+        raise click.UsageError("; ".join(problems))
     detail = f"{len(links)} links until {until:%Y-%m-%dT%H:%M:%SZ}: {', '.join(names) or 'everything'}"
     if len(detail) > _access.DETAIL:
         raise click.UsageError(f"{len(names)} names are more than one note of it holds: name fewer, in several shares")
     seen = told(session, archive, folder, Access(_access.SHARED, detail, to=recipient, purpose=why or ""))
     session.voice.aside(f"lent to {recipient} until {until:%Y-%m-%d %H:%M} UTC: {len(links)} links")
+    for problem in problems:
+        session.voice.aside(problem)
     if session.as_json:
-        session.voice.tell({"run": folder, "until": until, "links": links, **seen})
-        return
-    for name, link in links.items():
-        click.echo(f"{inert(name, dots=False)}\t{link}")
+        session.voice.tell({"run": folder, "until": until, "links": links, "problems": problems, **seen})
+    else:
+        for name, link in links.items():
+            click.echo(f"{inert(name, dots=False)}\t{link}")
+    click.get_current_context().exit(FAILED if problems else 0)
+
+
+def _links(archive: Archive, folder: str, names: Iterable[str], until: datetime) -> tuple[dict[str, str], list[str]]:
+    """A link for each name, and what is to be said of those that no link can have: a stranger's, who chose them so."""
+    links, problems = dict[str, str](), list[str]()
+    for name in names:
+        try:
+            links[name] = archive.custodian.link(f"{folder}/{name}", until)
+        except ValueError:
+            problems.append(f"not lent: {plain(name)[:200]} is no name of ours: somebody put it there")
+    return links, problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -78,7 +79,8 @@ def _noted(session: Session, archive: Archive, runs: Collection[str], why: str, 
         yield unnoted
     if not on:
         for run in runs:
-            accesses(archive.evidence, run)
+            with suppress(ValueError):  # below
+                accesses(archive.evidence, run)
     access = Access(_access.HELD if on else _access.LET_GO, f"legal hold {'set' if on else 'let go'}", purpose=why)
     for run in runs:
         try:
@@ -86,6 +88,10 @@ def _noted(session: Session, archive: Archive, runs: Collection[str], why: str, 
         except BulkheadError as error:
             if not on:
                 raise
+            yield f"{run}: could not be noted beside the run: {error}"
+        except (
+            ValueError
+        ) as error:  # a stranger's run, by a name that no URL can carry: nothing of it can be held either
             yield f"{run}: could not be noted beside the run: {error}"
         else:
             session.voice.aside(f"{run}: noted as access {seen['access']}")

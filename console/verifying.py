@@ -96,6 +96,8 @@ def _archive(session: Session, place: str | None, incident: str | None) -> _Foun
             _read(session, archive, run, found)
         except (BulkheadError, OSError) as error:
             found.unchecked[run] = explained(error)
+        except ValueError as error:  # the name of a stranger's run, which no URL can carry
+            found.unchecked[run] = str(error)
     return found
 
 

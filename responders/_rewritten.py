@@ -58,9 +58,9 @@ def broken_access(evidence: Evidence, folder: str) -> list[Finding]:
     """
     place = access_folder(folder)
     names = list(evidence.names(f"{place}/"))
-    spoilt = [name for name in names if _changed(evidence, name)]
+    spoilt = [Finding(name, "", said) for name in names if (said := _changed(evidence, name))]
     if spoilt:
-        return [Finding(name, "", "is not the event that was committed") for name in spoilt]
+        return spoilt
     try:
         told = {f"{place}/{event_name(event.seq)}" for event in accesses(evidence, folder)}
     except Rejected as error:
@@ -71,6 +71,12 @@ def broken_access(evidence: Evidence, folder: str) -> list[Finding]:
     return [Finding(name, "", odd) for name in names if name not in told]
 
 
-def _changed(evidence: Evidence, name: str) -> bool:
-    standing = evidence.head(name)
-    return standing is None or hashlib.sha256(b"".join(evidence.read(name))).hexdigest() != standing.sha256
+def _changed(evidence: Evidence, name: str) -> str:
+    """What is the matter with an event by itself; empty where nothing is."""
+    try:
+        standing = evidence.head(name)
+    except ValueError:  # no URL can carry it
+        return "has no name of ours: somebody put it there"
+    if standing is None or hashlib.sha256(b"".join(evidence.read(name))).hexdigest() != standing.sha256:
+        return "is not the event that was committed"
+    return ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from responders._access import accesses
+from responders._verify import plain
 from shared.errors import Denied, Transient
 from shared.models.archive.canonical import canonical
 from shared.models.archive.custody import START
@@ -190,6 +191,59 @@ def test_where_versions_cannot_be_listed_what_stands_there_is_held_and_that_is_s
     told = office.told("evidence", "hold", "71", "--why", "x", status=1)
     assert office.run.evidence.holds == set(office.run.evidence.stored)
     assert "older versions" in told["problems"][0]
+
+
+UNSAYABLE = ["a./b", "..\\x", "x//y", "a/../b", "\x01"]
+"""What storage may hold and no URL can carry: a stranger's way to stop whoever makes a URL of every name."""
+
+
+def put(office: Office, place: str) -> None:
+    evidence = office.run.evidence
+    stored, _ = evidence.stored[f"{office.run.folder}/bagit.txt"]
+    evidence.stored[place] = (replace(stored, name=place, size=1), b"x")
+
+
+@pytest.mark.parametrize("name", UNSAYABLE)
+def test_a_name_that_nothing_can_be_read_by_is_a_difference(office: Office, name: str) -> None:
+    """In the run, named in its manifest or not, and among the accesses."""
+    access = f"{access_folder(office.run.folder)}/{name}"
+    put(office, access)
+    put(office, f"{office.run.folder}/data/{name}")
+    manifest = json.loads(office.run.objects["manifest.json"])
+    for items in (manifest["items"], [*manifest["items"], {"path": f"data/{name}"}]):
+        office.spoil("manifest.json", (json.dumps({**manifest, "items": items}) + "\n").encode())
+        found = office.told("verify", status=1)["runs"][0]["differences"]
+        assert {access, f"data/{name}"} <= {each["object"] for each in found}
+    assert office.told("evidence", "show", office.name, status=1)["problems"]
+
+
+@pytest.mark.parametrize("name", UNSAYABLE)
+def test_a_run_that_nothing_can_be_read_by_stops_no_other(office: Office, tmp_path: Path, name: str) -> None:
+    run = f"{name}/inc-71/run-1"
+    put(office, f"{run}/checkpoint.json")
+    for said in ((), ("--incident", "71")):
+        told = office.told("verify", *said, status=1)
+        assert [each["run"] for each in told["unchecked"]] == [run]
+        assert [each["whole"] for each in told["runs"] if each["run"] == office.run.folder] == [True]
+    for command in (("show",), ("get", "--into", str(tmp_path)), ("share", "--to", "bob")):
+        told = office.told("evidence", command[0], run, *command[1:], status=2)
+        assert "by a name that nothing can be read by" in told["error"]
+    for command in (("hold",), ("release-hold",)):
+        told = office.told("evidence", command[0], "71", "--why", "x", status=1)
+        assert {each.partition(" ")[0].rstrip(":") for each in told["problems"]} == {run, f"{run}/checkpoint.json"}
+    assert [what for what, _, _ in office.noted()][-2:] == ["held", "let go"]
+
+
+@pytest.mark.parametrize("name", UNSAYABLE)
+def test_a_name_that_no_link_can_have_is_not_lent_and_all_else_is(office: Office, name: str) -> None:
+    put(office, f"{office.run.folder}/{name}")
+    told = office.told("evidence", "share", office.name, "--to", "bob", status=1)
+    assert set(told["links"]) == set(office.run.objects) - {name}
+    assert told["problems"] == [f"not lent: {plain(name)} is no name of ours: somebody put it there"]
+    assert "not lent: " in office.call("evidence", "share", office.name, "--to", "bob").stderr
+    noted = office.noted()
+    office.told("evidence", "share", office.name, name, "--to", "bob", status=2)
+    assert office.noted() == noted
 
 
 @pytest.mark.parametrize("name", ["data/a\\b", "data/a./b"])
