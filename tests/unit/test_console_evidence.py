@@ -12,9 +12,10 @@ from click.testing import CliRunner
 
 from console.archive import Archive
 from console.commands import bulkhead
-from console.evidence import fetched
+from console.downloading import fetched
 from console.session import Session
 from responders._access import accesses
+from responders._verify import plain
 from shared.errors import Denied, Transient
 from shared.models.archive.names import access_folder
 from shared.storage.interface import Version
@@ -232,14 +233,70 @@ def test_a_download_goes_on_where_it_ended(office: Office, tmp_path: Path) -> No
     assert office.told("evidence", "get", office.name, "--into", str(tmp_path))["whole"]
 
 
-@pytest.mark.parametrize("name", ["data/..hidden", "data/.ssh", "data/a\u202eb", "data/a.", "data./a"])
-def test_a_name_that_is_none_of_ours_is_not_made_a_file(office: Office, tmp_path: Path, name: str) -> None:
+ODD = [
+    "data/..hidden",
+    "data/.ssh",
+    "data/a\u202eb",
+    "data/a.",
+    "data./a",
+    "a//b",
+    "x\\y",
+    "data/nul",
+    f"data/{'x' * 300}",
+]
+CLASHING = [
+    *("data", "custody", "Custody", "checkpoint.json/x", "manifest.json/x/y"),
+    *("data/memory", "data/memory/image.raw/x", "data/memory/Image.raw", "DATA/memory/image.raw"),
+    *("data/memory/image.raw.part", "README.txt.PART"),
+]
+
+
+@pytest.mark.parametrize("name", [*ODD, *CLASHING])
+def test_a_name_that_is_none_of_ours_is_not_made_a_file_and_all_else_is(
+    office: Office, tmp_path: Path, name: str
+) -> None:
+    """Anybody who may write could else keep a run from being fetched."""
     stored = office.run.evidence.stored
     stored[f"{office.run.folder}/{name}"] = stored[f"{office.run.folder}/bagit.txt"]
-    result = office.call("evidence", "get", office.name, "--into", str(tmp_path))
-    assert result.exit_code == 1
-    assert "somebody put it there" in result.output
-    assert not list(tmp_path.iterdir())
+    (difference,) = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)["differences"]
+    assert difference.startswith(plain(name))
+    assert "not fetched" in difference
+    fetched_ = {
+        each.relative_to(tmp_path / office.name).as_posix(): each.read_bytes()
+        for each in tmp_path.rglob("*")
+        if each.is_file()
+    }
+    assert fetched_ == {each: data for each, data in office.run.objects.items() if each != name}
+    assert "not fetched" in office.call("evidence", "get", office.name, "--into", str(tmp_path)).output
+    assert accesses(office.run.evidence, office.run.folder)[0].detail == "downloaded; 1 difference"
+
+
+def test_of_a_run_that_is_not_sealed_what_is_left_out_is_named_too(tmp_path: Path) -> None:
+    run = Archived()
+    run.desk().keep_bytes("data/a.txt", b"x", kind="n", media_type="text/plain")
+    run.evidence.stored[f"{run.folder}/data"] = run.evidence.stored[f"{run.folder}/data/a.txt"]
+    office = Office(run)
+    told = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)
+    assert told["differences"] == ["data: cannot be a file beside data/a.txt, and was not fetched"]
+    assert (tmp_path / office.name / "data" / "a.txt").read_bytes() == b"x"
+
+
+def test_a_whole_name_is_that_of_one_run(office: Office, tmp_path: Path) -> None:
+    """A longer one that ends the same is somebody else's, who cannot keep ours from being named by it."""
+    folder, write = office.run.folder, office.run.evidence.write_once
+    write(f"zz/{folder}/a", [b"x"], metadata={})
+    part = folder.removeprefix("2026/08/inc-71/")
+    write(f"{part}/a", [b"x"], metadata={})
+    for said in (("show", folder), ("get", f"/{folder}/", "--into", str(tmp_path)), ("share", folder, "--to", "bob")):
+        told = office.told("evidence", *said)
+        assert told.get("run", folder) == folder
+    for short in (office.name, part):
+        assert "evidence list has their whole names" in office.told("evidence", "show", short, status=2)["error"]
+
+
+def test_a_run_after_which_no_folder_is_called_is_not_fetched(office: Office, tmp_path: Path) -> None:
+    office.run.evidence.write_once("x/run-a:b/checkpoint.json", [b"{}"], metadata={})
+    assert "no run of ours" in office.told("evidence", "get", "run-a:b", "--into", str(tmp_path), status=2)["error"]
 
 
 def test_a_link_reads_for_eight_hours_and_is_noted_with_whom_it_is_for(office: Office) -> None:
