@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -46,6 +48,15 @@ def _rank(name: str, items: Container[str]) -> int:
     return (1 if name in items else 2) if name.startswith("data/") else 3
 
 
+def refuse_links(folder: Path, name: str) -> None:
+    """Raise OSError where a link stands in the way to a file of `folder`: it would be written elsewhere."""
+    path = folder / name
+    way = [each for each in path.parents if each == folder or folder in each.parents]
+    for each in (*way, path, _begun(path)):
+        if each.is_symlink():
+            raise OSError(errno.ELOOP, "is a link, and nothing is written through one", str(each))
+
+
 def fetched(archive: Archive, name: str, path: Path, sealed: str = "") -> Iterator[int]:
     """Bring an object into a file; gives the bytes of each step. What stands there already, or an earlier try left,
     counts only where it has the hash that the object was committed with and `sealed` with (empty: nobody knows).
@@ -62,11 +73,11 @@ def fetched(archive: Archive, name: str, path: Path, sealed: str = "") -> Iterat
         yield have
         yield from _appended(archive, name, begun, have) if have < size else ()
         if {_hash(begun)} == hashes:
-            begun.rename(path)
+            begun.replace(path)
             return
         yield -size
     yield from _appended(archive, name, begun, 0)
-    begun.rename(path)
+    begun.replace(path)
 
 
 def _begun(path: Path) -> Path:
@@ -75,10 +86,14 @@ def _begun(path: Path) -> Path:
 
 
 def _appended(archive: Archive, name: str, path: Path, start: int) -> Iterator[int]:
-    with path.open("ab" if start else "wb") as file:
+    with open(path, "ab" if start else "wb", opener=_opened) as file:
         for piece in archive.evidence.read(name, start=start):
             file.write(piece)
             yield len(piece)
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)  # Windows has none
 
 
 def _hash(path: Path) -> str:

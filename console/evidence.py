@@ -11,7 +11,7 @@ import click
 from pydantic import ValidationError
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from console.downloading import fetched, parted
+from console.downloading import fetched, parted, refuse_links
 from console.entrance import FAILED
 from console.naming import INCIDENT
 from console.session import Session, looks, person
@@ -164,6 +164,7 @@ def get(session: Session, run: str, into: Path) -> None:
     progress = _progress(session)
     with progress:
         for name in wanted:
+            refuse_links(target, name)
             item = items.get(name)
             task = progress.add_task(name, total=item.size if item else None)
             for count in fetched(archive, f"{folder}/{name}", target / name, item.sha256 if item else ""):

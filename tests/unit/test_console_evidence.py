@@ -299,6 +299,35 @@ def test_a_run_after_which_no_folder_is_called_is_not_fetched(office: Office, tm
     assert "no run of ours" in office.told("evidence", "get", "run-a:b", "--into", str(tmp_path), status=2)["error"]
 
 
+@pytest.mark.parametrize("link", ["", "data", "data/memory", "data/memory/image.raw", "data/memory/image.raw.part"])
+@pytest.mark.parametrize("there", [True, False])
+def test_nothing_is_written_through_a_link(office: Office, tmp_path: Path, link: str, there: bool) -> None:
+    """Whoever can write to the folder in which somebody downloads would else choose what is written over."""
+    elsewhere = tmp_path / "elsewhere"
+    if there and link.endswith("raw.part"):
+        elsewhere.write_bytes(b"precious")
+    elif there:
+        elsewhere.mkdir()
+    path = tmp_path / "into" / office.name / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(elsewhere)
+    result = office.call("evidence", "get", office.name, "--into", str(tmp_path / "into"))
+    assert result.exit_code == 1
+    assert "is a link, and nothing is written through one" in result.output.replace("\n", " ")
+    assert elsewhere.exists() is there
+    assert not there or (
+        elsewhere.read_bytes() == b"precious" if elsewhere.is_file() else not list(elsewhere.iterdir())
+    )
+
+
+def test_a_link_that_comes_after_the_look_is_not_written_through_either(office: Office, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / "image.raw.part").symlink_to(tmp_path / "precious")
+    with pytest.raises(OSError, match="symbolic link"):
+        list(fetched(office.archive({}, ""), f"{office.run.folder}/data/memory/image.raw", tmp_path / "image.raw"))
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+
+
 def test_a_link_reads_for_eight_hours_and_is_noted_with_whom_it_is_for(office: Office) -> None:
     told = office.told("evidence", "share", office.name, "data/memory/image.raw", "--to", "bob", "--why", "review")
     (link,) = told["links"].values()
