@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from console.downloading import fetched, parted, refuse_links
 from console.entrance import FAILED
-from console.naming import INCIDENT
+from console.naming import HOURS, INCIDENT, REMARK
 from console.session import Session, looks, person
 from console.voice import Json, ours, table
 from console.words import many
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 LENT_FOR = 8.0
 """Hours for which a link works, unless somebody says otherwise."""
 
-_LONGEST = 24.0 * 7
 _BROKEN = frozenset({"Differs", "Sealed"})
 _UNSEALED = "not sealed: nothing proves what is in it"
 
@@ -201,9 +200,9 @@ def _progress(session: Session) -> Progress:
 @evidence.command()
 @click.argument("run")
 @click.argument("names", nargs=-1)
-@click.option("--to", "recipient", required=True, help="Who is to have it: kept with the run.")
-@click.option("--hours", type=click.FloatRange(min=0, max=_LONGEST, min_open=True), default=LENT_FOR, show_default=True)
-@click.option("--why", help="Why; it is kept with the run.")
+@click.option("--to", "recipient", type=REMARK, required=True, help="Who is to have it: kept with the run.")
+@click.option("--hours", type=HOURS, default=LENT_FOR, show_default=True, help="For how long a link works.")
+@click.option("--why", type=REMARK, help="Why; it is kept with the run.")
 @person
 @click.pass_obj
 def share(session: Session, run: str, names: tuple[str, ...], recipient: str, hours: float, why: str | None) -> None:

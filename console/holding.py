@@ -9,7 +9,7 @@ import click
 
 from console.entrance import FAILED, asked
 from console.evidence import told
-from console.naming import INCIDENT
+from console.naming import INCIDENT, REMARK
 from console.session import Session, person
 from console.voice import ours
 from console.words import many
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from console.archive import Archive
 
-_WHY = click.option("--why", help="Why; it is kept with the run.")
+_WHY = click.option("--why", type=REMARK, help="Why; it is kept with the run.")
 
 
 @click.command()
@@ -48,7 +48,7 @@ def release_hold(session: Session, incident: str, why: str | None) -> None:
 
 def _held(session: Session, incident: str, why: str | None, *, on: bool) -> None:
     archive = session.archive()
-    why = why or asked("Why", session=session, option="--why")
+    why = why or REMARK(asked("Why", session=session, option="--why"))
     inside = f"/inc-{incident}/"
     versions, _ = _versions(archive, inside)
     if not versions:

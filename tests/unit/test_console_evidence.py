@@ -339,6 +339,42 @@ def test_a_link_reads_for_eight_hours_and_is_noted_with_whom_it_is_for(office: O
     assert office.call("evidence", "share", office.name, "data/none", "--to", "bob").exit_code == 2
 
 
+@pytest.mark.parametrize("hours", ["nan", "inf", "-inf", "-1", "0", "1e-12", "0.016", "168.1", "a day", ""])
+def test_a_link_works_for_a_minute_at_least_and_seven_days_at_most(office: Office, hours: str) -> None:
+    result = office.call("evidence", "share", office.name, "--to", "bob", "--hours", hours)
+    assert result.exit_code == 2
+    assert "from 0.02 (about a minute) to 168 (seven days)" in result.output
+    assert office.noted() == []
+
+
+@pytest.mark.parametrize("hours", ["0.02", "1e-1", "168"])
+def test_and_for_anything_between(office: Office, hours: str) -> None:
+    office.told("evidence", "share", office.name, "--to", "bob", "--hours", hours)
+
+
+UNREADABLE = ["", " ", "x" * 501, "\udcff", "bob\nx", "\x1b[2J", "\x00"]
+
+
+@pytest.mark.parametrize("said", UNREADABLE, ids=ascii)
+def test_to_whom_and_why_are_texts_that_a_note_can_hold(office: Office, said: str) -> None:
+    """Nobody is to find half of a name there, or none."""
+    for command in (
+        ("share", office.name, "--to", said),
+        ("share", office.name, "--to", "bob", "--why", said),
+        ("hold", "71", "--why", said),
+    ):
+        result = office.call("evidence", *command)
+        assert (result.exit_code, "1 to 500 characters" in result.output) == (2, True)
+    assert office.noted() == []
+
+
+@pytest.mark.parametrize("said", ["b", "x" * 500, "日本 法律事務所", 'N. N., "Example" LLP'])
+def test_who_was_lent_a_run_is_noted_whole(office: Office, said: str) -> None:
+    office.told("evidence", "share", office.name, "--to", said, "--why", said)
+    (noted,) = accesses(office.run.evidence, office.run.folder)
+    assert (noted.to, noted.why.purpose) == (said, said)
+
+
 def test_a_hold_is_set_on_every_object_of_an_incident_and_let_go(office: Office) -> None:
     """What happened to its runs since, and the reports that were kept of it, too; of no other incident anything."""
     run, label = office.run, {"kind": "report"}
