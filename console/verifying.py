@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from console.archive import OURS
 from console.entrance import FAILED, WRONGLY, UncheckedError, explained
 from console.evidence import noted
 from console.naming import INCIDENT
@@ -46,7 +47,10 @@ def verify(session: Session, place: str | None, incident: str | None) -> None:
     sealed or is not there; 2 nothing differs as far as it could be checked, or it was called wrongly.
     """
     try:
-        _end(session, _folder(place, incident) if place and "://" not in place else _archive(session, place, incident))
+        _end(
+            session,
+            _folder(session, place, incident) if place and "://" not in place else _archive(session, place, incident),
+        )
     except SettingsError:
         raise
     except (BulkheadError, OSError) as error:
@@ -56,13 +60,15 @@ def verify(session: Session, place: str | None, incident: str | None) -> None:
 @dataclass
 class _Found:
     """What was read, what is not sealed, and what could not be checked. `rewritten` has what was written over or
-    deleted, by the sealed run that it is of; under an empty name, of none that stands.
+    deleted, by the sealed run that it is of; under an empty name, of none that stands. Of the runs in `accesses` the
+    chain of accesses was looked at.
     """
 
     results: dict[str, Checked] = field(default_factory=dict)
     unsealed: list[str] = field(default_factory=list)
     unchecked: dict[str, str] = field(default_factory=dict)
     versions: bool = False
+    accesses: set[str] = field(default_factory=set)
     rewritten: dict[str, list[Finding]] = field(default_factory=dict)
 
     @property
@@ -76,13 +82,20 @@ class _Found:
         return some and not (self.unsealed or self.elsewhere) and all(each.whole for each in self.results.values())
 
 
-def _folder(place: str, incident: str | None) -> _Found:
+def _folder(session: Session, place: str, incident: str | None) -> _Found:
     if not Path(place).is_dir():
         raise click.UsageError(f"{place} is no folder and no URL")
     if incident:
         raise click.UsageError("--incident is for an archive; of a folder, name the part that is to be read")
     sealed = sorted(each.parent for each in Path(place).rglob("checkpoint.json"))
-    return _Found({str(each): check(Folder(each)) for each in sealed}, _unsealed(Path(place)))
+    session.voice.aside("neither versions nor chains of accesses were looked at: in a folder no run has these")
+    return _Found({str(each): check(Folder(each), _called(each)) for each in sealed}, _unsealed(Path(place)))
+
+
+def _called(folder: Path) -> str:
+    """The run that a folder is called after, where its path ends as in an archive; empty where nobody can tell."""
+    name = "/".join(folder.resolve().parts[-5:])
+    return name if OURS.fullmatch(name) else ""
 
 
 def _archive(session: Session, place: str | None, incident: str | None) -> _Found:
@@ -106,6 +119,7 @@ def _read(session: Session, archive: Archive, run: str, found: _Found) -> None:
     result = found.results[run] = check(Stored(archive.evidence, run), run)
     result.findings += [within(each, run) for each in found.rewritten.pop(run, [])]
     result.findings += broken_access(archive.evidence, run)
+    found.accesses.add(run)
     detail = f"{result.objects} objects, {many(len(result.findings), 'difference')}"
     noted(session, archive, run, Access(_access.VERIFIED, detail))
 
@@ -166,6 +180,7 @@ def _end(session: Session, found: _Found) -> None:
                 "bytes": each.size,
                 "signed": each.signed,
                 "versions": found.versions,
+                "accesses": run in found.accesses,
                 "differences": [vars(difference) for difference in each.findings],
             }
             for run, each in found.results.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -399,6 +400,33 @@ def test_what_happens_since_changes_nothing_of_the_run(office: Office) -> None:
         office.told("evidence", *command)
     assert office.run.objects == before
     assert office.told("verify")["whole"]
+
+
+def test_a_run_in_the_place_of_another_one_is_told_where_the_folders_are_called_as_in_the_archive(
+    office: Office, tmp_path: Path
+) -> None:
+    """As after azcopy; what `get` brings may lie anywhere."""
+    other = office.run.folder.replace("inc-71", "inc-72")
+    for place in (office.run.folder, other, "anywhere/run-1"):
+        for name, data in office.run.objects.items():
+            path = tmp_path / place / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    told = office.told("verify", str(tmp_path), status=1)
+    found = {each["run"]: [one["text"] for one in each["differences"]] for each in told["runs"]}
+    assert found == {
+        str(tmp_path / office.run.folder): [],
+        str(tmp_path / "anywhere" / "run-1"): [],
+        str(tmp_path / other): [f"is the seal of another run: {office.run.folder}"],
+    }
+    assert not office.told("verify", os.path.relpath(tmp_path / other), status=1)["whole"]
+
+
+def test_it_is_said_where_chains_of_accesses_were_not_looked_at(office: Office, tmp_path: Path) -> None:
+    assert office.told("verify")["runs"][0]["accesses"] is True
+    office.told("evidence", "get", office.name, "--into", str(tmp_path))
+    assert office.told("verify", str(tmp_path))["runs"][0]["accesses"] is False
+    assert "neither versions nor chains of accesses were looked at" in office.call("verify", str(tmp_path)).stderr
 
 
 def test_a_downloaded_run_whose_seal_is_gone_is_not_passed_over(office: Office, tmp_path: Path) -> None:
