@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from responders._actionable import doubtful
 from responders._case import told_machines
 from responders._guardrails import Counts, weighed
 from responders._news import Facts, Stock
@@ -103,7 +104,8 @@ class Tracer:
             for want in assessment.wants:
                 besides["", want.responder, want.goal] = _left_to(want)
             takes = False
-            for device in assessment.devices:
+            # of the past, only the evidence says what was onboarded
+            for device in (each for each in assessment.devices if not doubtful(each)):
                 for want in device.wants:
                     if want.responder in self._roomy:
                         takes = True

@@ -1,6 +1,7 @@
 """Troubles of the deployment itself: told when they have lasted, and told again when they are over.
 
-A trouble is a row first. Telling it is tried at once and at every tick until every channel that works has it.
+A trouble is a row first. Telling it is tried at once and at every tick until every channel that works has it, and every
+hour where all refuse: a webhook that was revoked is mended some day, and until then nobody has heard of the trouble.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _ODD = re.compile(r"[^A-Za-z0-9 .:_~-]")
 _LONGEST = 500
+_AGAIN = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +76,9 @@ def tell_alarms(ports: Ports) -> None:
     now = ports.clock.now()
     for entry in ports.ledger.singles(Alarm, _name("")):
         alarm = entry.value
-        if not alarm.told and alarm.tell_at <= now and _tell(ports, alarm):
-            _write(ports, alarm.model_copy(update={"told": True}), entry.etag)
+        came_of_it = _tell(ports, alarm) if not alarm.told and alarm.tell_at <= now else {}
+        if came_of_it:
+            _write(ports, alarm.model_copy(update=came_of_it), entry.etag)
 
 
 def _name(kind: str) -> str:
@@ -90,11 +93,13 @@ def _write(ports: Ports, alarm: Alarm, etag: str) -> None:
         log.info("another instance noted the trouble %s", alarm.kind)
 
 
-def _tell(ports: Ports, alarm: Alarm) -> bool:
-    """Post to every channel; whether every one that works at all has it."""
+def _tell(ports: Ports, alarm: Alarm) -> dict[str, object]:
+    """Post to every channel. What becomes of the trouble: it is told where every one that works at all has it, and told
+    later where none took it; where one may work in a moment, nothing.
+    """
     line = Line("What", f"{alarm.text} (since {alarm.since:%Y-%m-%d %H:%M:%S} UTC)")
     message = Message(ALARM, "none", f"Bulkhead itself: {alarm.kind}", 0, observed=False, lines=(line,))
-    reached = True
+    reached, heard, refused = True, False, False
     for name, chat in ports.chats.items():
         if name == PAGER and not (alarm.page and alarm.active):
             continue
@@ -105,4 +110,9 @@ def _tell(ports: Ports, alarm: Alarm) -> bool:
             reached = False
         except Rejected as error:
             log.warning("the trouble %s cannot be told on %s: %s", alarm.kind, name, error)
-    return reached
+            refused = True
+        else:
+            heard = True
+    if not reached:
+        return {}
+    return {"tell_at": ports.clock.now() + _AGAIN} if refused and not heard else {"told": True}

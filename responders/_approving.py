@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from responders._consent import approved, called, declined, what
@@ -11,12 +12,15 @@ from responders._job import Answer
 from shared.models.action import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from responders._job import Job
     from responders._ports import Ports
     from shared.models.action import Action
     from shared.models.order import Approve, Refuse
+
+_NO_NAME = re.compile(r"[^A-Za-z0-9.-]")
+"""What no device's name of DNS has: a name may be anybody's."""
 
 
 def approve(job: Job, order: Approve) -> Answer:
@@ -24,7 +28,7 @@ def approve(job: Job, order: Approve) -> Answer:
     now = job.ports.clock.now()
 
     def becomes(action: Action) -> Action | str:
-        to = approved(action, order.by, now)
+        to = approved(action, order.by, job.latest, now)
         return to if isinstance(to, str) else forbidden(job.ports, to, later=True) or to
 
     return _answered(job, order, "approved", becomes)
@@ -60,6 +64,12 @@ def forbidden(ports: Ports, action: Action, *, later: bool = False) -> str:
 
 
 def _answered(job: Job, order: Approve | Refuse, verb: str, becomes: Callable[[Action], Action | str]) -> Answer:
+    """Who names an incident means what waited then: whoever asked has seen nothing of what came to wait since."""
+
+    def in_time(action: Action) -> Action | str:
+        unseen = not order.action and action.state is State.WAITING and action.since > job.latest
+        return f"it came to wait after this was asked, at {action.since:%H:%M:%S} UTC" if unseen else becomes(action)
+
     if not job.keys:
         meant = _meant(job, order)
         if isinstance(meant, str):
@@ -67,7 +77,7 @@ def _answered(job: Job, order: Approve | Refuse, verb: str, becomes: Callable[[A
         job.about([action.key for action in meant])
     done, left = [], []
     for action in job.actions():
-        why_not = job.change(action.key, becomes)
+        why_not = job.change(action.key, in_time)
         left += [f"{what(action)}: {why_not}"] if why_not else []
         done += [] if why_not else [what(action)]
     words = [f"{verb}: {', '.join(done)}"] if done else []
@@ -81,15 +91,34 @@ def _meant(job: Job, order: Approve | Refuse) -> list[Action] | str:
         action = job.ports.ledger.action_by_id(order.action)
         return [action] if action else "no action of ours has this id"
     ledger, incident = job.ports.ledger, order.incident or ""
-    every = [entry.value for each in (incident, *ledger.absorbed(incident)) for entry in ledger.open_actions(each)]
+    incidents = (incident, *ledger.absorbed(incident))
+    every = [entry.value for each in incidents for entry in ledger.open_actions(each)]
     waiting = [action for action in every if action.state is State.WAITING]
-    found = [action for action in waiting if order.responder in {None, action.responder}]
-    found = [action for action in found if order.device is None or called(action, order.device)]
-    if order.device and len({action.target for action in found}) > 1:
-        return "several devices are called so; give the start of the id"
+    found = [action for action in waiting if _names(order, action)]
+    if order.device and found:
+        rest = [action for each in incidents for action in ledger.actions(each) if _names(order, action)]
+        several = _several(found, rest)
+        if several:
+            return f"several devices are called so: {several}; give the start of the id"
     if found:
         return found
     if not waiting:
         return f"nothing of incident {order.incident} waits for a person; bulkhead status lists what does"
     others = dict.fromkeys(f"{action.responder} on {action.label}" for action in waiting)
     return f"no such action of incident {order.incident} waits; waiting: {', '.join(others)}"
+
+
+def _names(order: Approve | Refuse, action: Action) -> bool:
+    """Whether an action is of the responder and the device that an order names, where it names any."""
+    return order.responder in {None, action.responder} and (order.device is None or called(action, order.device))
+
+
+def _several(found: Sequence[Action], rest: Sequence[Action]) -> str:
+    """The devices that may be meant, where those are several: also one of which nothing waits any more, since a command
+    about that one would mean another one now. A device that was onboarded again keeps its name, and is no other one.
+    """
+    names = {action.device_name.lower() for action in found}
+    others = [action for action in rest if action.device_name.lower() not in names]
+    devices = {action.target: action.device_name for action in (*others, *found)}
+    each = [f"{_NO_NAME.sub('', name)[:80]} ({target[:8]})" for target, name in sorted(devices.items())]
+    return ", ".join(each) if len(each) > 1 else ""

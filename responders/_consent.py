@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.models.action import EXPLAINED, INCIDENT_ITSELF, Action, State, action_key
@@ -19,20 +20,28 @@ if TYPE_CHECKING:
 WITHOUT_INCIDENT = "orders"
 """Stands for the incident where a person asks for something apart from any."""
 
+CLOCKS = timedelta(seconds=30)
+"""How slow a sender's clock may be."""
+
 _SHORTEST = 8
 """Characters of a device's id by which people may name it."""
+
+
+def latest(order: AnyOrder, now: datetime) -> datetime:
+    """The latest moment at which an order can have been asked. Only what was so by then, its sender can have known."""
+    return now if order.at >= now - CLOCKS else order.at + CLOCKS
 
 
 # What waits
 
 
-def approved(action: Action, by: str, now: datetime) -> Action | str:
+def approved(action: Action, by: str, asked: datetime, now: datetime) -> Action | str:
     """A waiting action once a person has approved it; why not, where that is too late or no question."""
     if action.state is not State.WAITING:
         return f"it does not wait: it {EXPLAINED[action.state]}"
     if lapsed(action, now):
         return f"its approval expired at {action.approve_by:%Y-%m-%d %H:%M} UTC; anew: bulkhead retry {action.id}"
-    given = {"approved": True, "approved_by": by, "approved_at": now, "held": False}
+    given = {"approved": True, "approved_by": by, "approved_at": asked, "held": False}
     return action.to(State.PLANNED, now, due=now, detail=f"approved by {by}", todo="", **given)
 
 
@@ -41,6 +50,13 @@ def declined(action: Action, by: str, why: str, now: datetime) -> Action | str:
     if action.state is not State.WAITING:
         return f"it does not wait: it {EXPLAINED[action.state]}"
     return action.to(State.REFUSED, now, detail=f"by {by}{f': {why}' if why else ''}", todo="")
+
+
+def approving(action: Action) -> str:
+    """The command that approves an action and nothing else that waits on its device."""
+    if action.goal:
+        return f"bulkhead approve --action {action.id}"
+    return f"bulkhead approve {action.incident} {action.label} --responder {action.responder}"
 
 
 def lapsed(action: Action, now: datetime) -> bool:
@@ -103,7 +119,8 @@ def next_key(goal: Goal, last: Action | None) -> str:
 def new_round(
     order: AnyOrder, key: str, goal: Goal, state: IncidentState | None, machine: Machine | None, now: datetime
 ) -> Action:
-    """The round of this key as a person orders it. As to what is news, it knows all that was known by now."""
+    """The round of this key as a person orders it. What is news to it came after it was asked."""
+    asked = latest(order, now)
     _, incident, device, responder, number = key.split(":")
     return Action(
         incident=incident,
@@ -119,12 +136,12 @@ def new_round(
         since=now,
         due=now,
         severity=max(SEVERITIES.values()),
-        newest_alert=now,
-        device_alert=now,
+        newest_alert=asked,
+        device_alert=asked,
         reason=f"ordered by {order.by}{f': {order.why}' if order.why else ''}",
         approved=True,
         approved_by=order.by,
-        approved_at=now,
+        approved_at=asked,
         opened_by=order.id,
         orders=(order.id,),
         facts=machine,

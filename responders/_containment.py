@@ -164,7 +164,7 @@ class Reservation:
         sent = {to.charge for _, to in self.moves if self._same(to, action) and to.state is State.SENDING}
         counts = Counts(counts.incident + len(sent), counts.sent, counts.held, counts.fleet)
         settings = self._ports.tightened
-        ruling = rule_caps(counts, settings.ISOLATION_CAPS, self._now, action.incident)
+        ruling = rule_caps(counts, settings.ISOLATION_CAPS, self._now)
         return None if isinstance(ruling, Go) else stopped(action, ruling, self._now, settings.APPROVAL_EXPIRES)
 
     def _same(self, one: Action, other: Action) -> bool:

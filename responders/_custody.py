@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from responders._bounded import bounded
 from shared.errors import NotFound, Rejected
 from shared.models.archive.custody import SEALED, START, Event, event_name, following
 
@@ -69,11 +70,13 @@ class Chain:
 
     def _at(self, number: int) -> Event | None:
         try:
-            line = b"".join(self._evidence.read(self._name(number)))
+            line = bounded(self._evidence, self._name(number))
         except NotFound as error:
             if error.code == "ContainerNotFound":
                 raise
             return None
+        if line is None:
+            raise self._broken(number)
         try:
             event = Event.model_validate_json(line)
             same = event.line == line

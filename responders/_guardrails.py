@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from responders._consent import approving
 from responders._interface import news_after
+from responders._protection import protection, untold
+from responders._taking import still
+from shared.models.device import NOT_ONBOARDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from shared.config import Caps, Protected
@@ -114,14 +118,22 @@ def rule(  # noqa: PLR0911 - one rail after the other, in the order in which peo
     never = _never(action, protected, people.released)
     if never:
         return never
+    unclear = None if later else _unclear(action, protected)
     if action.approved:
-        return Go() if machine or later else _unread(action, protected)
-    approve = _approve(action)
-    if machine and machine.onboarding not in {"", "onboarded"}:
+        return unclear or Go()
+    approve = approving(action)
+    if machine and machine.onboarding in NOT_ONBOARDED:
         return Stop(f"not onboarded to Defender ({machine.onboarding[:40]})", "contain it by other means")
     if machine is None and not later:
         return Wait(
             "its details could not be read from Defender",
+            f"look at the device in the Defender portal; if it should be contained: {approve}",
+        )
+    if unclear:
+        return unclear
+    if machine and machine.onboarding not in {"", "onboarded"}:
+        return Wait(
+            f"whether it is onboarded is told in a word that this version does not know ({machine.onboarding[:40]})",
             f"look at the device in the Defender portal; if it should be contained: {approve}",
         )
     role = sensitive_role(action, machine) if machine else ""
@@ -141,7 +153,7 @@ def _aged(action: Action, now: datetime, max_age: timedelta) -> Wait | None:
     old = f"{int(age / HOUR)} h old" if age else "of unknown age"
     return Wait(
         f"the newest alert is {old}",
-        f"see whether it still matters; if the device should be contained: {_approve(action)}",
+        f"see whether it still matters; if the device should be contained: {approving(action)}",
     )
 
 
@@ -150,9 +162,9 @@ def _person(action: Action) -> Wait | None:
     if action.approved:
         return None
     if action.doubt:
-        return Wait(action.doubt, f"judge the incident; if it should be done: {_approve(action)}")
+        return Wait(action.doubt, f"judge the incident; if it should be done: {approving(action)}")
     if action.approval is not None:
-        return Wait(f"the rule {action.rule} asks for approval", f"if it should be done: {_approve(action)}")
+        return Wait(f"the rule {action.rule} asks for approval", f"if it should be done: {approving(action)}")
     return None
 
 
@@ -161,7 +173,7 @@ def _kill_switch(action: Action, held: str, *, respond: bool) -> Wait | None:
     if not respond:
         return Wait(
             "RESPONSE_MODE was set to observe before it was sent",
-            f"if it is still called for, set RESPONSE_MODE to respond, then: {_approve(action)}",
+            f"if it is still called for, set RESPONSE_MODE to respond, then: {approving(action)}",
         )
     if held:
         return Wait(f"everything is held {held}", "nothing: it goes on by itself after: bulkhead resume", held=True)
@@ -170,39 +182,33 @@ def _kill_switch(action: Action, held: str, *, respond: bool) -> Wait | None:
 
 def _never(action: Action, protected: Protected, released: Released | None) -> Stop | None:
     """What no approval passes: the protection of the device, and its release, unless the approval is the newer wish."""
-    named = _protection(action, action.facts, protected)
+    named = protection(action, protected)
     if named:
         return Stop(f"the device is protected ({named})", "decide yourself, and contain it in the Defender portal")
     if released and not news_after(action, released.since):
         return Stop(
-            f"released by order of {released.by}, and no alert was created since",
+            f"released by order of {released.by}{still(action)}",
             f"nothing, unless it should be contained after all; then: bulkhead isolate {action.device}",
         )
     return None
 
 
-def _unread(action: Action, protected: Protected) -> Ruling:
-    """A device that a person wants contained, and of which Defender says nothing: it may have a protected tag, or a
-    protected name where nobody told its name (then it is called by the start of its id).
-    """
-    nameless = action.device.startswith(action.device_name)
-    if not (protected.tags or protected.groups or (nameless and protected.names)):
-        return Go()
+def _unclear(action: Action, protected: Protected) -> Wait | None:
+    """Where nobody can tell whether it is protected, not even a person's word is enough."""
+    lacking = untold(action, protected)
+    if not lacking:
+        return None
     return Wait(
-        "its details could not be read from Defender, so nobody can tell whether it is protected",
+        f"{lacking}, so nobody can tell whether it is protected",
         "look at the device, and contain it in the Defender portal if need be",
     )
 
 
-def _approve(action: Action) -> str:
-    return f"bulkhead approve {action.incident} {action.label}"
-
-
-def rule_caps(counts: Counts, caps: Caps, now: datetime, incident: str = "INCIDENT") -> Ruling:
-    """The rails that concern how much is done in all; `incident` is whose action it is, for the words."""
+def rule_caps(counts: Counts, caps: Caps, now: datetime) -> Ruling:
+    """The rails that concern how much is done in all. What a person can do lacks the command yet (`told`)."""
     hour = sum(spent.at > now - HOUR for spent in counts.sent)
     day = sum(spent.at > now - DAY for spent in counts.sent)
-    todo = f"look whether so many devices are really attacked; if so: bulkhead approve {incident}"
+    todo = "look whether so many devices are really attacked; if so"
     for name, used, limit in (
         ("per incident", counts.incident, caps.per_incident),
         ("per hour", hour, caps.per_hour),
@@ -222,11 +228,11 @@ def rule_caps(counts: Counts, caps: Caps, now: datetime, incident: str = "INCIDE
 
 def told(ruling: Wait, action: Action) -> dict[str, str]:
     """What a person hears who has to decide. An approval passes the caps and all else at once: so beside a cap stands
-    what else is to be weighed, and its command names this device alone.
+    what else is to be weighed, and the command approves this action alone.
     """
     if not ruling.capped:
         return {"detail": ruling.detail, "todo": ruling.todo}
-    return {"detail": beside(ruling, weighed(action)), "todo": f"{ruling.todo} {action.label}"}
+    return {"detail": beside(ruling, weighed(action)), "todo": f"{ruling.todo}: {approving(action)}"}
 
 
 def beside(cap: Wait, more: str) -> str:
@@ -238,37 +244,6 @@ def weighed(action: Action) -> str:
     """What the policy has a person weigh, whatever the caps say; empty where that is nothing."""
     asked = _person(action)
     return asked.detail if asked else ""
-
-
-def _protection(action: Action, machine: Machine | None, protected: Protected) -> str:
-    """Which protection covers the device; empty where none does. Where Defender cannot be read, the evidence's own tags
-    have to do.
-    """
-    if _match((action.device, *((machine.entra_id,) if machine else ())), protected.ids):
-        return "by id"
-    if any(_is_named(name, protected.names) for name in (action.device_name, machine.name if machine else "")):
-        return "by name"
-    tag = _match(machine.tags if machine else action.hints, protected.tags)
-    if tag:
-        return f"by tag {tag}"
-    group = _match((machine.group,), protected.groups) if machine else ""
-    return f"by group {group}" if group else ""
-
-
-def _is_named(name: str, listed: Iterable[str]) -> bool:
-    """Whether a device's name is listed, as a full DNS name or as its first label. Of a device that is only known by
-    its first label nobody can tell the domain, so that label has to do.
-    """
-    own = name.strip().rstrip(".").lower()
-    wanted = {each.strip().rstrip(".").lower() for each in listed} - {""}
-    if own and "." not in own:
-        wanted |= {each.partition(".")[0] for each in wanted}
-    return own in wanted or own.partition(".")[0] in wanted
-
-
-def _match(has: Iterable[str], listed: Iterable[str]) -> str:
-    wanted = {each.strip().lower(): each for each in listed if each.strip()}
-    return next((wanted[each.strip().lower()] for each in has if each.strip().lower() in wanted), "")
 
 
 def sensitive_role(action: Action, machine: Machine) -> str:

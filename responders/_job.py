@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from responders._cases import ORDERED
-from responders._consent import told
+from responders._consent import latest, told
 from responders._containment import settle
 from responders._nudges import forewarn, tell
 from shared.errors import Transient, Unreadable
@@ -20,6 +20,7 @@ from shared.models.asked import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from responders._entries import Entry
     from responders._ports import Ports
@@ -67,6 +68,16 @@ class Job:
     def order(self) -> AnyOrder:
         """What is asked."""
         return self.entry.value.order
+
+    @property
+    def asked(self) -> datetime:
+        """When it was asked, by the sender's clock; that may be fast, so never later than now."""
+        return min(self.order.at, self.ports.clock.now())
+
+    @property
+    def latest(self) -> datetime:
+        """The same where that clock is slow."""
+        return latest(self.order, self.ports.clock.now())
 
     @property
     def keys(self) -> tuple[str, ...]:

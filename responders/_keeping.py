@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from shared.models.archive.custody import KEPT, MISSING, NOTED, OPENED, SEALED, 
 from shared.models.archive.digests import Tally
 from shared.models.archive.manifest import Blocks, Hashes, Item, proof_of
 from shared.models.archive.names import check_payload
+from shared.models.lenient import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,6 +33,8 @@ FUNCTION = "archive_evidence"
 ZIP = "application/zip"
 AS_IT_CAME = "kept as it came"
 """How a mark begins that says what an item was refused for, until nothing better could be had."""
+
+log = logging.getLogger(__name__)
 
 _MARK, _CLOCK, _UNKNOWN = "mark", "clock", "unknown"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
@@ -168,7 +172,7 @@ class Keeping:
         """Put an event into the chain, unless it was told already."""
         if not self.chain.events:
             self.chain.add(self._said(OPENED))
-        told = {"subject": subject, "source": source, "to": to, "detail": detail[:1000]}
+        told = {"subject": subject, "source": source, "to": to, "detail": text(detail[:1000])}
         measured = {"size": item.size, "sha256": item.sha256, "item": item} if item else {}
         self.chain.add(self._said(what, date, device).model_copy(update={**told, **measured}))
 
@@ -197,14 +201,16 @@ class Keeping:
 
     def _take_in(self) -> None:
         """Tell of what a call committed and did not come to tell of: it is ours, and a part of the run. Raises what
-        `kept` raises, so that a run in which something lies that was never read again is not sealed.
+        `kept` raises, so that a run in which something lies that was never read again is not sealed. What no call of
+        ours would have called so is a stranger's, whatever it says.
         """
         told = {each.item.path for each in self.chain.events if each.item}
         for place in self._ports.evidence.names(f"{self.folder}/data/"):
             name = place.removeprefix(f"{self.folder}/")
-            stored = self._ports.evidence.head(place) if name not in told else None
+            stored = self._ports.evidence.head(place) if name not in told and _can_be(name, told) else None
             if stored and stored.metadata.get("action") == self._action.id:
                 self.kept(name, stored, Told(stored.metadata.get("kind", "unknown"), "application/octet-stream"))
+                told.add(name)
 
     def _said(self, what: str, date: str = "", device: str = "") -> Said:
         now = self._ports.clock.now()
@@ -216,6 +222,15 @@ class Keeping:
         """What stands there is no commit of ours, or no longer what was committed. It stays, and the run says so."""
         said = f"{self.folder}/{name} stands there already with other content"
         return Rejected(said, status=409, code="Differs")
+
+
+def _can_be(name: str, others: Iterable[str]) -> bool:
+    try:
+        check_payload(name, others)
+    except ValueError as error:
+        log.warning("it is not taken for an item: %s", error)
+        return False
+    return True
 
 
 def _artefact(place: str, item: Item) -> Artefact:

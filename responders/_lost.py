@@ -50,12 +50,17 @@ def sealed_runs(ports: Ports, kind: str) -> list[str]:
         trouble(ports, f"{kind} {run.replace('/', ' ')}", f"the sealed run {run} {what} ({len(lost)} such runs in all)")
     for run in sealed:
         if run not in known:
-            _remember(ports, run, now)
+            _remember(ports, kind, run, now)
     return sealed
 
 
-def _remember(ports: Ports, run: str, now: datetime) -> None:
-    protection = ports.protections.of(f"{run}/{CHECKPOINT}") if ports.protections else None
+def _remember(ports: Ports, kind: str, run: str, now: datetime) -> None:
+    try:
+        protection = ports.protections.of(f"{run}/{CHECKPOINT}") if ports.protections else None
+    except ValueError as error:
+        odd = f"the sealed run {run} has a name that none of ours has, and cannot be asked for: {error}"
+        trouble(ports, f"{kind} {run.replace('/', ' ')}", odd)
+        protection = None
     until = max(now + WATCHED, (protection and protection.until) or now)
     try:
         ports.ledger.put(_PARTITION, hashlib.sha256(run.encode()).hexdigest(), SealedRun(run=run, until=until), "")

@@ -56,7 +56,7 @@ class Stock:
         """What the caps say. A device that we hold already costs nothing, and neither does a further goal on one."""
         if action.target in self.slots or (action.goal and self._counts(action)):
             return Go()
-        return rule_caps(self.counts, caps, now, action.incident)
+        return rule_caps(self.counts, caps, now)
 
     def with_one_more(self, action: Counted, now: datetime) -> Stock:
         """The stock once an action is counted."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from responders._actionable import doubtful, lacking, unable, untried
 from responders._guardrails import Go, Stop, Wait, rule, told
 from responders._interface import GIVING_BACK, Lane
 from responders._news import News, called_for, observed
@@ -75,12 +76,14 @@ def draft(
         return Drafted([*freed, *about_it], unusable=assessment.not_actionable)
     actions: list[Action] = []
     unread: list[str] = []
-    unusable = [*assessment.not_actionable, *_lacking(assessment, facts, responders)]
+    unusable = [*assessment.not_actionable, *lacking(assessment, facts, responders)]
+    doubted: list[str] = []
     stocks = dict(facts.stocks)
-    for device in assessment.devices:
-        problem = _unusable(device, facts)
+    for device in sorted(assessment.devices, key=doubtful):  # what may be no use takes no cap from what is
+        problem = unable(device, facts)
         if problem:
             unusable.append(f"{device.name}: {problem}")
+            doubted += [device.id] if untried(device, facts) else []
             continue
         for responder, want in _asks(device, able):
             action = _open(state, assessment, device, responder, want, facts)
@@ -96,10 +99,10 @@ def draft(
             else:
                 action = _asked(action, facts.now, settings)
             actions.append(action)
-        known = device.onboarding or device.id in facts.asked_about or device.id in unread
+        known = device.onboarding == "onboarded" or device.id in facts.asked_about or device.id in unread
         if not known and len(unread) < ASK:
             unread.append(device.id)
-    return Drafted([*_with_head_starts(actions, responders), *about_it], unread, unusable)
+    return Drafted([*_with_head_starts(actions, responders), *about_it], unread or doubted[:ASK], unusable)
 
 
 def _asks(device: Affected, able: Sequence[Responder]) -> Iterator[tuple[Responder, Want]]:
@@ -108,27 +111,6 @@ def _asks(device: Affected, able: Sequence[Responder]) -> Iterator[tuple[Respond
     for responder in able:
         if responder.name in wanted:
             yield from ((responder, want) for want in device.wants if want.responder == responder.name)
-
-
-def _lacking(assessment: Assessment, facts: Facts, responders: Sequence[Responder]) -> list[str]:
-    """What the assessment asks for and cannot be had here: said once, not for every device."""
-    wants = [*assessment.wants, *(want for device in assessment.devices for want in device.wants)]
-    asked = dict.fromkeys(want.responder for want in wants)
-    able = {responder.name for responder in responders}
-    why: dict[str, str] = {name: "this version of Bulkhead cannot do it" for name in asked if name not in able}
-    why |= facts.lacks
-    return [f"{name.replace('_', ' ').capitalize()}: {why[name]}" for name in asked if name in why]
-
-
-def _unusable(device: Affected, facts: Facts) -> str:
-    if device.id in facts.unknown:
-        return f"Defender does not know this device{facts.unknown[device.id]}"
-    machine = facts.machines.get(device.id)
-    if machine and machine.merged_into and target_of(machine.merged_into) != target_of(device.id):
-        return f"Defender merged it into the device {machine.merged_into[:64]}: look there"
-    if not device.onboarding and machine and machine.onboarding not in {"", "onboarded"}:
-        return f"not onboarded to Defender ({machine.onboarding[:40]})"
-    return ""
 
 
 def _room(stocks: Mapping[str, Stock], responder: Responder, settings: Settings) -> int:
@@ -152,6 +134,7 @@ def _open(
         version=state.seen,
         device=device.id,
         device_name=device.name,
+        alike=assessment.alike(device),
         responder=responder.name,
         goal=want.goal,
         params=want.params,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from responders._access import VERIFIED, Access, Stored, record, runs
 from responders._alarms import over, trouble
+from responders._bounded import bounded
 from responders._entries import renewed
 from responders._lost import sealed_runs
 from responders._rewritten import broken_access, rewritten
@@ -159,7 +160,7 @@ def _forged(ports: Ports, run: str) -> bool:
     """Whether a seal goes by the name of this deployment's key and is another one's: a name alone proves nothing. A
     version that the vault does not show is only told in the log: it may have been disabled since.
     """
-    told = json.loads(b"".join(ports.evidence.read(f"{run}/{CHECKPOINT}")))["signer"]
+    told = json.loads(bounded(ports.evidence, f"{run}/{CHECKPOINT}") or b"")["signer"]
     named = PublicKey(*(str(told[name]) for name in ("kind", "key", "n", "e")))
     try:
         ours = ports.signer.key

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from responders._access import accesses
+from responders._bounded import bounded
 from responders._verify import Finding
 from shared.errors import Rejected
 from shared.models.archive.custody import event_name, stamp
@@ -74,9 +75,9 @@ def broken_access(evidence: Evidence, folder: str) -> list[Finding]:
 def _changed(evidence: Evidence, name: str) -> str:
     """What is the matter with an event by itself; empty where nothing is."""
     try:
-        standing = evidence.head(name)
+        standing, data = evidence.head(name), bounded(evidence, name)
     except ValueError:  # no URL can carry it
         return "has no name of ours: somebody put it there"
-    if standing is None or hashlib.sha256(b"".join(evidence.read(name))).hexdigest() != standing.sha256:
+    if standing is None or data is None or hashlib.sha256(data).hexdigest() != standing.sha256:
         return "is not the event that was committed"
     return ""

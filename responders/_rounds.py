@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from responders._approving import forbidden
-from responders._consent import WITHOUT_INCIDENT, Goal, expired, lapsed, new_round, next_key, told
+from responders._consent import WITHOUT_INCIDENT, Goal, approving, expired, lapsed, new_round, next_key, told
 from responders._containment import settle
 from responders._job import Answer
 from responders._nudges import forewarn, tell
@@ -149,7 +149,7 @@ def last_round(job: Job, goal: Goal) -> Action | None:
 def _in_the_way(last: Action) -> str:
     """Why no round opens beside the newest one."""
     if last.state is State.WAITING:
-        return f"it waits for a person already; then: bulkhead approve {last.incident} {last.label}"
+        return f"it waits for a person already; then: {approving(last)}"
     return f"a round of it {EXPLAINED[last.state]} already: {last.id}"
 
 

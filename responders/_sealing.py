@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from responders._bounded import bounded
 from responders._telemetry import event
 from responders._verify import genuine
 from shared.errors import Rejected
@@ -68,9 +69,9 @@ class Seal:
         """
         place = f"{self.folder}/{CHECKPOINT}"
         if self.evidence.head(place) is not None:
-            standing = b"".join(self.evidence.read(place))
-            signer = self._earlier(standing, made)
-            if signer and signer != key and self.signer.known(signer):
+            standing = bounded(self.evidence, place)
+            signer = self._earlier(standing, made) if standing else None
+            if standing and signer and signer != key and self.signer.known(signer):
                 log.warning("%s was sealed with %s, which is no longer the newest", self.folder, signer.key)
                 return standing, signer
         point = checkpoint_json(made, self.signer.sign(digest_of(made)))
@@ -86,7 +87,7 @@ class Seal:
             same = {**made, "signer": {**made["signer"], **signer}, "signature": point["signature"]} == point
             spelt = (json.dumps(point, indent=2, sort_keys=True) + "\n").encode("ascii") == standing
             return PublicKey(**signer) if same and spelt and genuine(point) else None
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return None
 
     def _files(self, chain: Sequence[Event], key: PublicKey) -> dict[str, bytes]:
@@ -103,7 +104,7 @@ class Seal:
     def _put(self, name: str, data: bytes) -> None:
         place = f"{self.folder}/{name}"
         stored = self.evidence.write_once(place, [data], metadata=self.metadata)
-        if not stored.created and b"".join(self.evidence.read(place)) != data:
+        if not stored.created and bounded(self.evidence, place, len(data)) != data:
             raise Rejected(f"{place} stands there already with other content", status=409, code="Differs")
 
 

@@ -92,8 +92,13 @@ def taking(  # noqa: PLR0911 - one standing after the other, the strongest first
     persons = ours not in last.comment or BY_ORDER in last.comment
     if persons and not (last.created and news_after(action, last.created)):
         who = last.requestor or "a person"
-        return Refuse(f"{pair.given_back} by {who}, and no alert was created since")
+        return Refuse(f"{pair.given_back} by {who}{still(action)}")
     return Clear()
+
+
+def still(action: Action) -> str:
+    """Why what was given back stays so, in words that follow who gave it back."""
+    return " after this was asked for" if action.opened_by else ", and no alert was created since"
 
 
 def giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from responders._alarms import trouble
 from responders._ports import INCIDENTS
 from shared.errors import BulkheadError, Cause, Rejected, Throttled, Transient
-from shared.models.incident import SEVERITIES, version_of
-from shared.models.lenient import instant, text
+from shared.models.incident import SEVERITIES, updated_of, version_of
+from shared.models.lenient import text
 from shared.models.progress import IncidentState, Watermark
 from shared.storage.interface import Conflict
 
@@ -156,7 +156,7 @@ class Watch:
         incident = incident_key(raw, content)
         if target := merge_target(raw, incident):
             self._ports.ledger.absorb(target, incident, self._ports.clock.now())
-        updated = instant(raw.get("lastUpdateDateTime"))
+        updated = updated_of(raw, date)
         for _ in range(_TRIES):
             entry = self._ports.ledger.incident(incident)
             state = entry.value if entry else None
@@ -210,7 +210,7 @@ class Watch:
                 self._queued(incident)
             return entry.value
         raw = self._ports.incidents.get(incident, alerts=True)
-        updated, now = instant(raw.get("lastUpdateDateTime")), self._ports.clock.now()
+        updated = updated_of(raw, now := self._ports.clock.now())
         if entry and _older(updated, entry.value):
             raise Transient(f"incident {incident}: what was read is older than what is known", 5.0)
         state = self._seen(entry.value if entry else None, incident, "", updated, now)

@@ -19,14 +19,13 @@ def whole_zip(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The chunks of a zip file, unless it turns out not to be one, or not to be whole: it has to begin as one, and its
     end-of-central-directory record has to stand at its end. Raises Incomplete, at the latest after the last chunk.
     """
-    first = True
-    tail = b""
+    begin = tail = b""
     for chunk in chunks:
         if not chunk:
             continue
-        if first and not chunk.startswith((_ZIP_START, _ZIP_EMPTY)) and len(chunk) >= len(_ZIP_START):
+        begin += chunk[: len(_ZIP_START) - len(begin)]
+        if not (_ZIP_START.startswith(begin) or _ZIP_EMPTY.startswith(begin)):
             raise Incomplete("what was downloaded is not a zip file", cause=Cause.CONTENT)
-        first = False
         tail = (tail + chunk)[-_TAIL:]
         yield chunk
     at = tail.rfind(_ZIP_END)

@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from responders._bounded import bounded
 from responders._investigation.correlated import with_alerts
 from responders._investigation.hunted import found
 from responders._investigation.packaged import in_package
@@ -115,7 +116,7 @@ def _said_missing(evidence: Evidence, action: Action) -> Iterator[NotCollected]:
     if not overview:
         return
     try:
-        told: Any = json.loads(b"".join(evidence.read(overview)))
+        told: Any = json.loads(bounded(evidence, overview) or b"null")
     except NotFound:
         log.warning("%s is not there", overview)
         return

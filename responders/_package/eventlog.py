@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from io import BytesIO
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from responders._package import records
+from responders._package.apart import lines_of
 from responders._package.value import Read
 from shared.models.findings import Event, Findings, Kind, ProcessKey, Where
 from shared.models.lenient import instant, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MOST_EVENTS = 20_000
+SECONDS = 30.0
+"""How long one log may take. The largest that is read takes a tenth of it; some bytes keep a parser for ever."""
+
 _MARK = b"ElfFile\x00"
 TELLING: Mapping[int, tuple[Kind, str]] = {
     1102: (Kind.LOG, "the log was cleared"),
@@ -55,41 +60,50 @@ _THE_SYSTEMS = frozenset({"S-1-5-18", "S-1-5-19", "S-1-5-20"})
 
 
 def of_event_log(data: bytes, device: str, source: str, left: Callable[[], float]) -> Read:
-    """A log in the format of Windows since Vista. Raises ValueError where it is none."""
-    from evtx import PyEvtxParser  # noqa: PLC0415 - a compiled parser, needed for packages only
-
+    """A log in the format of Windows since Vista. Raises ValueError where it is none, OSError where none of it is read
+    in time.
+    """
     if not data.startswith(_MARK):
         raise ValueError("it does not begin as an event log does")
-    rows, broken, over = 0, 0, 0
+    rows, broken, over, cut = 0, 0, 0, ""
     events: list[Event] = []
-    records = iter(PyEvtxParser(BytesIO(data)).records_json())
-    while left() > 0:
-        try:
-            record = next(records)
-        except StopIteration:
-            break
-        except RuntimeError:
-            rows, broken = rows + 1, broken + 1
-            continue
-        rows += 1
-        event = _event(record or {}, device, source)
-        if event and len(events) < MOST_EVENTS:
-            events.append(event)
-        over += bool(event) and len(events) >= MOST_EVENTS
-    else:
-        return Read(
-            rows, rows - broken, Findings(events=tuple(events)), f"no time was left after {rows} records", cut=True
-        )
+    try:
+        for record in _records(data, left):
+            rows += 1
+            broken += record is False
+            event = _event(record, device, source) if isinstance(record, dict) else None
+            if event and len(events) < MOST_EVENTS:
+                events.append(event)
+            over += bool(event) and len(events) >= MOST_EVENTS
+    except OSError as error:
+        if not rows:
+            raise
+        cut = f"{error} after {rows} records"
     said = f"{len(events)} of {rows} records are told here" + (f"; {broken} are broken" if broken else "")
     said += f"; {over} more would be, and are not: {MOST_EVENTS} is the most" if over > 1 else ""
-    return Read(rows, rows - broken, Findings(events=tuple(events)), said, cut=over > 1)
+    return Read(rows, rows - broken, Findings(events=tuple(events)), cut or said, cut=bool(cut) or over > 1)
+
+
+def _records(data: bytes, left: Callable[[], float]) -> Iterator[object]:
+    """What the process that reads them says of each record. Raises ValueError where there are none, OSError where it
+    did not come to the end.
+    """
+    seconds, numbers = max(0.0, min(SECONDS, left())), [str(number) for number in TELLING]
+    with closing(lines_of(records.__name__, numbers, data, seconds, records.LONGEST)) as lines:
+        for line in lines:
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                record = None
+            if isinstance(record, str):
+                raise ValueError(record)  # noqa: TRY004 - of the bytes
+            yield record
+            if left() <= 0:
+                raise TimeoutError("no time was left")
 
 
 def _event(record: Mapping[str, Any], device: str, source: str) -> Event | None:
-    try:
-        raw = _object(json.loads(record["data"])["Event"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+    raw = _object(record.get("event"))
     system = _object(raw.get("System"))
     number = _value(system.get("EventID"))
     told = TELLING.get(int(number)) if number.isascii() and number.isdigit() and len(number) <= 5 else None  # noqa: PLR2004 - digits
@@ -115,7 +129,7 @@ def _event(record: Mapping[str, Any], device: str, source: str) -> Event | None:
         actor=ProcessKey(device, creator) if kind is Kind.PROCESS and creator is not None else None,
         actor_name=text(data.get("ParentProcessName")),
         process=ProcessKey(device, created, at) if kind is Kind.PROCESS and created is not None else None,
-        where=Where(source, int(record.get("event_record_id") or 0)),
+        where=Where(source, int(record.get("id") or 0)),
     )
 
 

@@ -34,7 +34,9 @@ MOST_TEXT = 8_000_000
 """Characters of one text."""
 
 _PIECE = 1 << 20
-_AT_ONCE = 32 << 20
+_AT_ONCE = 2 << 20
+"""A table of contents is read at one go, and takes ten times its room once it is parsed; members are read by pieces."""
+
 _ENCRYPTED = 0x1
 _READ = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """Ways of packing whose unpacking can be bounded; the library unpacks whole pieces of the others, however large."""

@@ -11,6 +11,7 @@ import json
 import logging
 from dataclasses import replace
 from datetime import UTC
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from responders._cases import REPORTS
@@ -23,9 +24,10 @@ from responders._report.assets import assets
 from responders._report.closing import LAYER, PLAIN, TABLE, TIMESKETCH
 from responders._report.exports import layer, table, timesketch
 from responders._report.index import index, page_name
+from responders._report.kept import labels, placed, written
 from responders._report.page import page
 from responders._report.plain import plain
-from responders._report.revisions import revision_name, wanted
+from responders._report.revisions import next_number, revision_name, wanted
 from responders._report.sources import actions_of, gather, plan_of, zone_of
 from responders._report.summary import still_contained
 from responders._reputation import opinions
@@ -103,11 +105,13 @@ class Reporting:
         begun = row.value if row else self._first(state)
         if new:
             chapter, kind = new
-            number = len(begun.revisions) + 1
+            number = next_number(begun.revisions)
             name = revision_name(begun.folder, number)
             at = self._ports.clock.now()
-            named = KeptRevision(number=number, kind=kind, chapter=chapter, at=at, name=name)
+            named = KeptRevision(number=number, kind=kind, chapter=chapter, at=at, name=name, mark=token_hex(8))
             begun = begun.model_copy(update={"revisions": (*begun.revisions, named)})
+        begun = placed(self._ports, begun)
+        if begun.revisions != (row.value.revisions if row else ()):
             row = self._ports.ledger.put(REPORTS, state.id, begun, row.etag if row else "")
         report = gather(self._ports, state, begun.revisions, self._stop)
         said = opinions(self._ports, worth_asking(report.findings, report.incident))
@@ -129,12 +133,12 @@ class Reporting:
 
     def _keep(self, report: Report, whole: bytes, revision: KeptRevision) -> KeptRevision:
         """Write a revision and what lies beside it; what stands there already stays as it is."""
-        metadata = {"incident": report.state.id, "kind": "report", "revision": f"{revision.number}"}
+        metadata = labels(report.state.id, revision)
         folder = revision.name.rpartition("/")[0]
         for name in MEDIA:
             place = revision_name(folder, revision.number, name)
-            self._ports.evidence.write_once(place, _chunks(report, name), metadata=metadata)
-        stored = self._ports.evidence.write_once(revision.name, [whole], metadata=metadata)
+            written(self._ports, place, _chunks(report, name), metadata)
+        stored = written(self._ports, revision.name, [whole], metadata)
         return revision.model_copy(update={"sha256": stored.sha256})
 
     def _publish(self, report: Report, whole: bytes) -> None:

@@ -43,6 +43,11 @@ def wanted(
     return reached[-1] if reached and reached[-1] not in done else None
 
 
+def next_number(kept: Sequence[KeptRevision]) -> int:
+    """The number after all that were given."""
+    return max((each.number for each in kept), default=0) + 1
+
+
 def revision_name(folder: str, number: int, file: str = "report.html") -> str:
     """Where a revision lies: `.../reports/report-r0001.html`."""
     stem, _, ending = file.partition(".")

@@ -146,7 +146,7 @@ def _todo(report: Report, words: Words, names: dict[str, str]) -> list[Row]:
         waits = action.state is State.WAITING
         if not waits and not (action.todo and action.state.settled and action.state not in GOOD):
             continue
-        commands = [f"bulkhead approve {action.id}", f"bulkhead refuse {action.id}"] if waits else []
+        commands = [f"bulkhead {verb} --action {action.id}" for verb in ("approve", "refuse") if waits]
         found.append(
             {
                 "device": names.get(target_of(action.device), action.device) or words("whole"),

@@ -122,7 +122,8 @@ class Action(Kept):
     incident; `doubt` is what a person has to weigh beforehand.
     `in_line` says that it lacks nothing but a call, or that a worker has it in hand and is about to make one.
     `head_start` is until when a containment lets the collection from its device go first, `auto_release` that it is
-    given back once an analyst calls the incident a false positive. What concerns no device has no `device`.
+    given back once an analyst calls the incident a false positive. What concerns no device has no `device`; `alike`
+    says that another device of the incident has the same first label.
     `machine_action` is Defender's id; with `foreign` it is somebody else's action that does what we wanted; `ended` are
     ids that are over before it: they came to nothing, or were legs of it that are done. With `doubtful` an earlier POST
     may have worked without our knowing.
@@ -140,6 +141,7 @@ class Action(Kept):
     version: str
     device: str
     device_name: str
+    alike: bool = False
     responder: str
     round: int
     goal: str = ""
@@ -215,18 +217,20 @@ class Action(Kept):
     @property
     def label(self) -> str:
         """How its device is called in a command: the first label of its name, or, where that is no plain word (a name
-        may be anybody's), the start of its id.
+        may be anybody's) or another device has it too, the start of its id.
         """
         if not self.device:
             return INCIDENT_ITSELF
         first = self.device_name.partition(".")[0]
-        return first if _PLAIN.fullmatch(first) else self.device[:8]
+        return first if _PLAIN.fullmatch(first) and not self.alike else self.device[:8]
 
     def to(self, state: State, now: datetime, **changes: object) -> Action:
-        """The action in another state (or in the same one anew) from `now` on; final states have no due time."""
+        """The action in another state (or in the same one anew) from `now` on. Final states have no due time, and the
+        advice of the state before is none any more.
+        """
         fresh: dict[str, object] = {"state": state, "since": now, "due": None, "in_line": False, **changes}
         if state.final:
-            fresh |= {"due": None, "finished_at": now}
+            fresh |= {"due": None, "finished_at": now, "todo": changes.get("todo", "")}
         return self.model_copy(update=fresh)
 
 

@@ -64,13 +64,16 @@ class Released(Kept):
 
 
 class Held(Kept):
-    """The hold: whether it stands, who began it, and every order that changed it of late, newest last."""
+    """The hold: whether it stands, who began it, and every order that changed it of late, newest last. `newest` is the
+    one that was asked last, which may have found it standing already; a row of an older version knows none.
+    """
 
     active: bool
     since: datetime
     by: str
     why: str
     orders: tuple[str, ...] = ()
+    newest: Mark | None = None
 
 
 class Remark(Kept):

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from shared.models.lenient import Instant, Text, Texts, Token, Whole, records, texts
+from shared.models.lenient import Instant, Text, Texts, Token, Whole, records, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FINAL = frozenset({"succeeded", "failed", "timeout", "cancelled"})
 """States in which a machine action stays."""
+
+NOT_ONBOARDED = frozenset({"canbeonboarded", "unsupported", "insufficientinfo"})
+"""States in which Defender cannot act on a device. Any other word but `onboarded` says nothing, until it is known."""
 
 _ROLE_MEMBERS = ("role", "tag")
 _DIGITS = re.compile(r"-?[1-9]\d{0,10}|0[xX][0-9a-fA-F]{1,8}")
@@ -25,7 +28,9 @@ class Machine(BaseModel):
     `hints` holds every string of members whose name speaks of roles or tags, documented or not: real answers carry
     more members than the page lists, and a device that says it is a domain controller should be heard. `merged_into`
     is such a member: the id under which the device goes on. `entra_id` is its id in Entra, where it has one. `seen` is
-    its last full report, up to a day ago.
+    its last full report, up to a day ago. `untold` are the fields of those that protect it (`tags`, `group`) which the
+    answer said nothing of: an empty list says that there are no tags, and the group 0, whose name is null, that it is
+    in none.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
@@ -43,13 +48,14 @@ class Machine(BaseModel):
     risk: Token = Field("", alias="riskScore")
     value: Token = Field("", alias="deviceValue")
     hints: Texts = ()
+    untold: Texts = ()
 
     @model_validator(mode="before")
     @classmethod
     def _gather_hints(cls, raw: object) -> object:
         if not isinstance(raw, dict) or "hints" in raw:
             return raw
-        return {**raw, "hints": _hints(raw)}
+        return {**raw, "hints": _hints(raw), "untold": _untold(raw)}
 
 
 def _hints(raw: Mapping[str, object]) -> tuple[str, ...]:
@@ -58,6 +64,13 @@ def _hints(raw: Mapping[str, object]) -> tuple[str, ...]:
         if any(word in key.lower() for word in _ROLE_MEMBERS):
             found.extend(texts(value))
     return tuple(found)
+
+
+def _untold(raw: Mapping[str, object]) -> tuple[str, ...]:
+    tags, group = raw.get("machineTags"), raw.get("rbacGroupName")
+    tagged = texts(tags) or (isinstance(tags, list) and not tags)
+    grouped = isinstance(group, str) or text(raw.get("rbacGroupId")) == "0"
+    return (*(() if tagged else ("tags",)), *(() if grouped else ("group",)))
 
 
 class CommandState(BaseModel):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.models.lenient import Instant, Sifted, Text, Texts, Token, Tokens, Whole, record, records
+from shared.models.lenient import Instant, Sifted, Text, Texts, Token, Tokens, Whole, instant, record, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ SEVERITIES = {"informational": 1, "low": 2, "medium": 3, "high": 4}
 OWN_TAG = "bulkhead"
 """Custom tags that start with this word are ours."""
 
+_AHEAD = timedelta(days=1)
 _AT_REST = {"", "none", "remediated", "prevented", "blocked", "notfound"}
 _UNIMPORTANT = {"lastUpdateDateTime", "lastModifiedBy", "comments", "@odata.context", "@odata.nextLink"}
 
@@ -189,6 +191,14 @@ class Incident(_Sent):
 @lru_cache(maxsize=512)
 def _kind(type_name: str) -> str:
     return type_name.rpartition(".")[2].removesuffix("Evidence")
+
+
+def updated_of(raw: Mapping[str, object], date: datetime) -> datetime | None:
+    """When an incident was changed last, as an answer of this date says. None where it does not, or is more than a day
+    ahead of itself: whatever comes after such a one would pass for older.
+    """
+    updated = instant(raw.get("lastUpdateDateTime"))
+    return None if updated and updated - date > _AHEAD else updated
 
 
 def version_of(raw: Mapping[str, object]) -> str:

@@ -64,7 +64,8 @@ class Want(BaseModel):
 
 class Affected(BaseModel):
     """A device that an incident concerns, with the reasons in words, the hints its evidence gives of its role, when the
-    newest alert that holds something against it was created, and what is wanted of it.
+    newest alert that holds something against it was created, and what is wanted of it. `onboarding` is as the evidence
+    has it, and so as of the alert.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -102,6 +103,11 @@ class Assessment(BaseModel):
     notify: tuple[str, ...] = ()
     cleared: bool = False
     dismissed: bool = False
+
+    def alike(self, device: Affected) -> bool:
+        """Whether another of its devices has the same first label, so that nobody can tell them apart by that."""
+        first = [each.name.partition(".")[0].lower() for each in self.devices if each.id != device.id]
+        return device.name.partition(".")[0].lower() in first
 
 
 class Plan(BaseModel):

@@ -11,7 +11,7 @@ from shared.models.action import Kept
 
 class KeptRevision(BaseModel):
     """A report in the evidence store: what it was kept for (`contained`, `final` or `reopened`, of which chapter), and
-    its name and hash. The hash is empty until it was written.
+    its name and hash. The hash is empty until it was written; `mark` is on its files, and nobody can know it before.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -22,6 +22,7 @@ class KeptRevision(BaseModel):
     at: datetime
     name: str
     sha256: str = ""
+    mark: str = ""
 
 
 class Reported(Kept):

@@ -488,4 +488,5 @@ class FakeProtections:
 
     def of(self, name: str) -> Protection | None:
         """See `Protections.of`."""
+        limits.check_object(name)
         return self.policy if name in self._evidence.stored else None

@@ -200,6 +200,7 @@ MUTATIONS = (
         '        if ahead and seen.status == "cancelled":\n',
         '        ahead = None\n        if ahead and seen.status == "cancelled":\n',
         "leave an isolation of ours parked behind a person's",
+        seed=20923,
     ),
     Mutation(
         "responders/_wants.py",

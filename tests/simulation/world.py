@@ -78,8 +78,10 @@ SPAN = 1200.0
 SETTLES = 6 * 3600.0
 """Virtual seconds within which everything is settled after they stopped."""
 
-SETTLES_AWAY = 7 * 86400.0
-"""The same where devices stay away: Defender gives up on one after three days, and each action is sent anew once."""
+SETTLES_AWAY = 14 * 86400.0
+"""The same where devices stay away: Defender gives up on one after three days, each action is sent anew once, and one
+that had joined another begins behind that one's end.
+"""
 
 STALLED = (60.0, 1190.0)
 """From when until when a timer is disabled in some histories, in virtual seconds: minutes longer than is allowed."""

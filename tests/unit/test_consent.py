@@ -1,12 +1,25 @@
 """What a person's word makes of an action: only what waits is approved, in time, and nothing is done by it alone."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responders._consent import Goal, approved, called, declined, expired, lapsed, new_round, next_key, recalled, told
+from responders._consent import (
+    CLOCKS,
+    Goal,
+    approved,
+    called,
+    declined,
+    expired,
+    lapsed,
+    latest,
+    new_round,
+    next_key,
+    recalled,
+    told,
+)
 from responders._interface import news_after
 from shared.models.action import Action, State, action_id, goal_of
 from shared.models.frozen import Params
@@ -29,14 +42,28 @@ ACTIONS = st.builds(
 
 @given(ACTIONS)
 def test_only_what_waits_is_approved_and_only_in_time(one: Action) -> None:
-    to = approved(one, "Ann", NOW)
+    asked = NOW - HOUR
+    to = approved(one, "Ann", asked, NOW)
     in_time = one.approve_by is None or one.approve_by > NOW
     assert isinstance(to, Action) == (one.state is State.WAITING and in_time)
     if isinstance(to, Action):
-        assert (to.state, to.due, to.approved, to.approved_by, to.approved_at) == (State.PLANNED, NOW, True, "Ann", NOW)
+        assert (to.state, to.due, to.approved, to.approved_by, to.approved_at) == (
+            State.PLANNED,
+            NOW,
+            True,
+            "Ann",
+            asked,
+        )
         assert to.key == one.key
     else:
         assert to
+
+
+@pytest.mark.parametrize("over", [each for each in State if each.final])
+def test_what_is_over_gives_no_advice_of_the_time_when_it_was_not(over: State) -> None:
+    assert WAITING.to(State.PLANNED, NOW).todo == "x"
+    assert not WAITING.to(over, NOW).todo
+    assert WAITING.to(over, NOW, todo="y").todo == "y"
 
 
 @given(ACTIONS)
@@ -50,7 +77,7 @@ def test_only_what_waits_is_refused_and_it_is_over_then(one: Action) -> None:
 
 @given(ACTIONS)
 def test_what_lapsed_is_not_approved_and_the_other_way_round(one: Action) -> None:
-    assert lapsed(one, NOW) == (one.state is State.WAITING and isinstance(approved(one, "Ann", NOW), str))
+    assert lapsed(one, NOW) == (one.state is State.WAITING and isinstance(approved(one, "Ann", NOW, NOW), str))
 
 
 def test_what_expired_says_what_to_do_and_keeps_why_it_waited() -> None:
@@ -108,15 +135,30 @@ def test_a_round_by_order_is_approved_and_knows_all_that_is_known() -> None:
     assert made.id == action_id(made.key)
 
 
+@pytest.mark.parametrize(
+    ("at", "known"),
+    [
+        (NOW - HOUR, NOW - HOUR + CLOCKS),
+        (NOW - CLOCKS / 2, NOW),
+        (NOW + HOUR, NOW),
+        (datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC) + CLOCKS),
+        (datetime.max.replace(tzinfo=UTC), NOW),
+    ],
+)
+def test_whoever_asked_knew_what_was_so_then_give_or_take_the_clocks(at: datetime, known: datetime) -> None:
+    """A sender's clock may be slow, and where it is fast nobody knows what is still to come."""
+    assert latest(read_order(message("isolate", at=at.isoformat())), NOW) == known
+
+
 @given(st.integers(-100, 100))
-def test_to_a_round_by_order_only_what_comes_later_is_news(minutes: int) -> None:
-    order = read_order(message("isolate"))
+def test_to_a_round_by_order_only_what_comes_after_it_was_asked_is_news(minutes: int) -> None:
+    order = read_order(message("isolate", at=NOW.isoformat()))
     goal = Goal(HOST1, "isolate", None)
-    made = new_round(order, next_key(goal, None), goal, None, None, NOW)
+    made = new_round(order, next_key(goal, None), goal, None, None, NOW + 2 * HOUR)
     assert made.incident == "orders"
-    assert made.device_alert == NOW
+    assert made.device_alert == made.approved_at == NOW + CLOCKS
     release = NOW + timedelta(minutes=minutes)
-    assert news_after(made, release) == (minutes < 0)
+    assert news_after(made, release) == (minutes <= 0)
 
 
 def test_a_round_by_order_keeps_what_it_is_asked_for_with() -> None:

@@ -47,6 +47,14 @@ def test_an_isolation_under_way_is_called_off_once_nobody_wants_it(classificatio
     assert stand.posts("/isolate") == stand.posts("/cancel") == 1
 
 
+def test_what_waited_for_an_approval_that_nobody_has_to_give_any_more_asks_for_none() -> None:
+    stand = Stand({"ISOLATION_CAPS": '{"per_incident": 0}'})
+    stand.harm(HOST)
+    assert f"bulkhead approve {INCIDENT} host1" in stand.action().todo
+    called(stand, classification=BENIGN[0], status="resolved")
+    assert (stand.action().state, stand.action().todo) == (State.WITHDRAWN, "")
+
+
 def test_whoever_looks_in_defender_sees_why() -> None:
     stand = away(Stand())
     called(stand, **FALSE_ALARM)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responders._guardrails import Counts, Go, Ordered, Ruling, Stop, Wait, rule, rule_caps, sensitive_role
+from responders._guardrails import told as words
 from shared.config import Caps, Protected
 from shared.models.action import Action, Spent
 from shared.models.asked import Released
@@ -114,7 +115,7 @@ def test_a_device_whose_name_nobody_told_may_be_the_protected_one() -> None:
     listed = Protected(names=("dc01.contoso.com",))
     nameless = action(facts=None, device_name=HOST1[:8], approved=True)
     assert isinstance(ruled(nameless, protected=listed), Wait)
-    assert ruled(nameless, protected=Protected(ids=("another",))) == Go()
+    assert ruled(nameless, protected=Protected(ids=(HOST1[::-1].upper(), " "))) == Go()
     assert ruled(nameless.model_copy(update={"device_name": "host1"}), protected=listed) == Go()
 
 
@@ -339,8 +340,16 @@ def test_a_device_that_a_person_freed_stays_free_without_news() -> None:
     assert isinstance(ruled(wanted.model_copy(update={"approved_at": NOW}), people=Ordered(released=FREED)), Stop)
 
 
-@pytest.mark.parametrize("protected", [Protected(tags=("Crown",)), Protected(groups=("A-Team",))])
-def test_where_tags_protect_an_approved_device_that_cannot_be_read_waits(protected: Protected) -> None:
+@pytest.mark.parametrize(
+    "protected",
+    [
+        Protected(tags=("Crown",)),
+        Protected(groups=("A-Team",)),
+        Protected(ids=("80fe8ff8-2624-418e-9591-41f0491218f9",)),
+    ],
+    ids=str,
+)
+def test_where_the_details_protect_an_approved_device_that_cannot_be_read_waits(protected: Protected) -> None:
     """Nobody can tell whether it has one; but it may be read yet."""
     ruling = ruled(action(approved=True, facts=None), protected=protected)
     assert isinstance(ruling, Wait)
@@ -353,10 +362,17 @@ def test_what_waits_names_the_command_that_lets_it_go_on() -> None:
     for members in WEIGHED:
         ruling = ruled(action(**members))
         assert isinstance(ruling, Wait)
-        assert ruling.todo.endswith("bulkhead approve 2972395 host1")
-    capped = rule_caps(replace(NONE_YET, incident=5), ROOMY, NOW, "2972395")
+        assert ruling.todo.endswith("bulkhead approve 2972395 host1 --responder isolate")
+    capped = rule_caps(replace(NONE_YET, incident=5), ROOMY, NOW)
     assert isinstance(capped, Wait)
-    assert capped.todo.endswith("bulkhead approve 2972395")
+    assert words(capped, action())["todo"].endswith("if so: bulkhead approve 2972395 host1 --responder isolate")
+
+
+def test_of_several_goals_on_a_device_the_command_names_the_one_that_waits() -> None:
+    file = action(responder="stop_quarantine", goal="5f1e0c2a", doubt="look at it")
+    ruling = ruled(file)
+    assert isinstance(ruling, Wait)
+    assert ruling.todo.endswith(f"bulkhead approve --action {file.id}")
 
 
 # Whatever is known of the device

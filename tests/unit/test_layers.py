@@ -25,13 +25,20 @@ CATALOGUES = ("responders._languages.en", "responders._languages.ja")
 """As long as what there is to say: one line after the other, and nothing to be understood between them."""
 
 PURE = (
+    "responders._actionable",
     "responders._afterwards",
     "responders._given_back",
     *("responders._case", "responders._concern", "responders._conditions", "responders._device_conditions"),
     *("responders._evidence_conditions", "responders._examples", "responders._findings", "responders._guardrails"),
     *("responders._hours", "responders._inert", "responders._interface", "responders._leaves"),
     *("responders._news", "responders._notices", "responders._planning", "responders._policy"),
-    *("responders._policy_check", "responders._personal", "responders._taking", "responders._undoing"),
+    *(
+        "responders._policy_check",
+        "responders._personal",
+        "responders._protection",
+        "responders._taking",
+        "responders._undoing",
+    ),
     *("responders._rails", "responders._rendering", "responders._rule", "responders._settling"),
     *("responders._truth", "responders._wants", "responders._refusal", "responders._refusals"),
     *("responders._refusals_actions", "responders._refusals_apis", "responders._refusals_passing"),

@@ -9,11 +9,12 @@ import pytest
 from local.tenant import samples
 from responders._alarms import Alarm
 from responders._cases import LETTERS, ORDERED, partition_of
+from responders._holding import held
 from shared.errors import Denied, Rejected, Transient
 from shared.models.action import State
 from shared.models.asked import DeadLetter, OrderRecord, Remark, Stage
 from shared.models.order import NotAnOrder
-from shared.storage.interface import Replace
+from shared.storage.interface import Conflict, Replace
 from tests.fakes.clients import BROKEN, Mishaps
 from tests.unit.order_stand import HOST, INCIDENT, OTHER, Stand
 
@@ -347,6 +348,76 @@ def test_a_hold_that_comes_again_after_its_end_holds_nothing() -> None:
     stand.harm(HOST)
     stand.wait(60)
     assert stand.isolated()
+
+
+def test_a_resume_that_comes_late_does_not_end_a_newer_hold() -> None:
+    """Also where that hold was asked while the older one still stood; a resume that is asked after it ends it."""
+    stand = Stand()
+    stand.order("hold", why="too much")
+    stand.clock.advance(60)
+    late = stand.message("resume")
+    stand.clock.advance(60)
+    stand.order("hold", why="no, stop")
+    stand.clock.advance(300)
+    stand.flow.order(late)
+    record = stand.record("order-002")
+    assert record.state is Stage.REFUSED
+    assert record.answer.startswith("a newer hold stands, by Ann, asked at 2026-01-05 09:02:00 UTC: no, stop; ")
+    stand.harm(HOST)
+    stand.wait(60)
+    assert not stand.isolated()
+    assert stand.order("resume").state is Stage.DONE
+    stand.wait(120)
+    assert stand.isolated()
+
+
+def test_a_hold_that_comes_late_does_not_make_the_hold_that_stands_an_older_one() -> None:
+    stand = Stand()
+    early = stand.message("hold", why="early")
+    stand.clock.advance(60)
+    late = stand.message("resume")
+    stand.clock.advance(60)
+    stand.order("hold", why="newest")
+    stand.flow.order(early)
+    stand.flow.order(late)
+    assert stand.record("order-002").state is Stage.REFUSED
+
+
+@pytest.mark.parametrize(("hold", "resume"), [(0, -20), (3600, 0), (-3600, -20)])
+def test_who_resumes_right_after_a_hold_is_heard_whatever_the_clocks_show(hold: int, resume: int) -> None:
+    """The two clocks are that many seconds ahead; a hold is never taken to be asked later than it was read."""
+
+    def at(ahead: int) -> str:
+        return (stand.clock.now() + timedelta(seconds=ahead)).isoformat()
+
+    stand = Stand()
+    stand.order("hold", why="too much", at=at(hold))
+    stand.clock.advance(5)
+    assert stand.order("resume", at=at(resume)).state is Stage.DONE
+
+
+def test_a_hold_that_an_older_version_wrote_is_ended_by_any_resume() -> None:
+    stand = Stand()
+    late = stand.message("resume")
+    stand.clock.advance(60)
+    stand.order("hold", why="maintenance")
+    row = stand.rows.stored["deployment", "hold"]
+    older = json.loads(row.text)
+    del older["newest"]
+    stand.rows.commit("deployment", [Replace("hold", json.dumps(older), row.etag)])
+    stand.flow.order(late)
+    assert stand.record("order-001").state is Stage.DONE
+
+
+@pytest.mark.parametrize("kind", ["hold", "resume"])
+def test_a_hold_and_its_end_that_another_order_was_faster_than_are_tried_again_at_once(kind: str) -> None:
+    stand = Stand()
+    stand.order("hold", why="too much")
+    stand.clock.advance(60)
+    stand.trouble.plan("rows.commit", 2, after=False, error=Conflict("another order was faster"))
+    assert stand.order(kind, why="now").state is Stage.DONE
+    assert stand.trouble.over()
+    assert bool(held(stand.ports)) == (kind == "hold")
 
 
 # Notes, and assessing anew

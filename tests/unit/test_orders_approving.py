@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import pytest
 
+from local.tenant import samples
 from responders._entries import Entry
 from shared.models.action import Action, State
 from shared.models.asked import Stage
@@ -63,6 +64,79 @@ def test_all_that_waits_of_an_incident_is_approved_at_once() -> None:
     assert {state for _, state in stand.states()} == {State.SUCCEEDED}
 
 
+def test_the_command_that_an_action_names_approves_nothing_else_that_waits_on_its_device() -> None:
+    """Whoever reads of an isolation has not read of the rest."""
+    stand = waiting()
+    rewritten(stand, stand.action("collect_package"), state=State.WAITING)
+    words = stand.action().todo.partition("bulkhead approve ")[2].split()
+    assert words == [INCIDENT, "host1", "--responder", "isolate"]
+    stand.order("approve", incident=words[0], device=words[1], responder=words[3])
+    assert (stand.action().state, stand.action("collect_package").state) == (State.PLANNED, State.WAITING)
+
+
+def two_of_one_label() -> Stand:
+    """Two devices of one incident have the same first label, and the isolation of both waits."""
+    stand = Stand({"ISOLATION_CAPS": NONE})
+    found = []
+    for device, name in ((HOST, "web01.a.example"), (OTHER, "web01.b.example")):
+        alert = samples.harmful_incident(INCIDENT, device_id=device, created=stand.clock.now())["alerts"][0]
+        for each in alert["evidence"]:
+            if each.get("mdeDeviceId") == device:
+                each.update(deviceDnsName=name, hostName="web01")
+        found.append(alert)
+    stand.harm(HOST, OTHER, alerts=found)
+    return stand
+
+
+def test_of_two_devices_with_one_first_label_each_has_a_command_of_its_own() -> None:
+    stand = two_of_one_label()
+    for device in (HOST, OTHER):
+        words = stand.action(device=device).todo.partition("bulkhead approve ")[2].split()
+        assert words == [INCIDENT, device[:8], "--responder", "isolate"]
+    assert stand.order("approve", incident=INCIDENT, device=HOST[:8], responder="isolate").state is Stage.DONE
+    stand.wait(60)
+    assert (stand.isolated(HOST), stand.isolated(OTHER)) == (True, False)
+
+
+def test_a_label_that_two_devices_have_means_neither_once_only_one_of_them_waits() -> None:
+    stand = two_of_one_label()
+    both = ", ".join(sorted([f"web01.a.example ({HOST[:8]})", f"web01.b.example ({OTHER[:8]})"], key=lambda e: e[17:]))
+    for _ in range(2):
+        record = stand.order("approve", incident=INCIDENT, device="web01")
+        assert record.state is Stage.REFUSED
+        assert record.answer == f"several devices are called so: {both}; give the start of the id"
+        stand.order("approve", action=stand.action(device=HOST).id)
+        stand.wait(60)
+
+
+def test_a_device_that_was_onboarded_again_is_no_other_one() -> None:
+    """It has the name that it had, and another id."""
+    stand = waiting(HOST, OTHER)
+    rewritten(stand, stand.action(device=OTHER), device_name=stand.action().device_name, state=State.FAILED)
+    assert stand.order("approve", incident=INCIDENT, device="host1").state is Stage.DONE
+
+
+@pytest.mark.parametrize("kind", ["approve", "refuse"])
+def test_what_came_to_wait_after_the_order_was_asked_is_not_meant(kind: str) -> None:
+    """The order lay in the queue; and whoever names one action means that one whenever it began to wait."""
+    stand = waiting(HOST)
+    stand.clock.advance(60)
+    text = stand.message(kind, incident=INCIDENT)
+    stand.clock.advance(600)
+    stand.grow(OTHER)
+    stand.flow.order(text)
+    record = stand.record("order-001")
+    assert record.state is Stage.DONE
+    left = stand.action(device=OTHER)
+    assert f"; not {kind}d: isolate on host2 ({left.id}): it came to wait after this was asked" in record.answer
+    assert (stand.action().state is State.WAITING, left.state) == (False, State.WAITING)
+    late = stand.message(kind, incident=INCIDENT, device="host2", at="2026-01-05T09:01:00Z")
+    stand.flow.order(late)
+    assert stand.record("order-002").state is Stage.REFUSED
+    stand.flow.order(stand.message(kind, action=left.id, at="2026-01-05T09:01:00Z"))
+    assert stand.record("order-003").state is Stage.DONE
+
+
 def test_a_domain_controller_is_isolated_where_a_person_says_so() -> None:
     stand = Stand()
     stand.harm(CONTROLLER)
@@ -87,7 +161,7 @@ def test_a_cap_names_the_device_and_what_else_is_to_be_weighed() -> None:
     waits = over_the_cap().action(device=OTHER)
     assert waits.detail.startswith("the cap of 1 isolations per incident is reached; ")
     assert "whether it is a domain controller or Hyper-V host is not known" in waits.detail
-    assert waits.todo.endswith(f"if so: bulkhead approve {INCIDENT} host2")
+    assert waits.todo.endswith(f"if so: bulkhead approve {INCIDENT} host2 --responder isolate")
 
 
 def test_a_cap_does_not_hide_that_a_rule_asks_for_approval() -> None:
@@ -105,7 +179,7 @@ def test_what_was_approved_before_anybody_knew_its_role_waits_again() -> None:
     waits = stand.action(device=OTHER)
     assert (waits.state, waits.approved, stand.isolated(OTHER)) == (State.WAITING, False, False)
     assert waits.detail == "it looks like a domain controller, which nobody knew when Ann approved it"
-    assert waits.todo.endswith(f"then: bulkhead approve {INCIDENT} host2")
+    assert waits.todo.endswith(f"then: bulkhead approve {INCIDENT} host2 --responder isolate")
     stand.wait(60)
     assert "which nobody knew when Ann approved it" in stand.told()
 
@@ -277,7 +351,7 @@ def test_what_waits_of_an_incident_that_was_merged_is_approved_by_either_number(
 def test_what_people_are_told_to_do_is_what_they_can_order() -> None:
     stand = Stand({"ISOLATION_CAPS": '{"per_incident": 5, "fleet_share": 1.0}'})
     stand.harm(CONTROLLER, PROTECTED)
-    assert stand.action(device=CONTROLLER).todo.endswith(f"then: bulkhead approve {INCIDENT} dc1")
+    assert stand.action(device=CONTROLLER).todo.endswith(f"then: bulkhead approve {INCIDENT} dc1 --responder isolate")
     assert "Defender portal" in stand.action(device=PROTECTED).todo
 
 

@@ -143,6 +143,7 @@ def test_an_isolation_that_waits_is_taken_back_and_never_comes_again_without_new
     stand.order("release", device=HOST, why=WHY)
     stand.wait(60)
     assert (stand.action().state, stand.action().detail) == (State.WITHDRAWN, "a release was ordered by Ann")
+    assert not stand.action().todo
     stand.restart({})
     stand.tenant.incidents.change(INCIDENT, {"assignedTo": "somebody"})
     stand.flow.watch()
@@ -225,6 +226,46 @@ def test_a_release_by_order_stands_against_what_is_no_news() -> None:
     assert "released by order of Ann, and no alert was created since" in refused.detail
     assert f"bulkhead isolate {HOST}" in refused.todo
     assert stand.posts("/isolate") == 1
+
+
+@pytest.mark.parametrize("asked", ["isolate", "approve"])
+def test_what_was_asked_before_somebody_released_the_device_isolates_it_no_more(asked: str) -> None:
+    """The order lay in the queue; it is not the newer wish only because it was read later."""
+    stand = Stand({"ISOLATION_CAPS": '{"per_incident": 0}'})
+    stand.harm(HOST)
+    about = {"device": HOST} if asked == "isolate" else {"incident": INCIDENT}
+    text = stand.message(asked, **about)
+    stand.clock.advance(3600)
+    for kind in ("isolate", "unisolate"):
+        stand.tenant.person_orders(kind, HOST)
+        stand.clock.advance(60)
+    stand.flow.order(text)
+    stand.wait(120)
+    assert not stand.isolated()
+    assert not stand.posts("/isolate")
+    refused = stand.action(incident="orders" if asked == "isolate" else INCIDENT)
+    assert refused.state is State.REFUSED
+    why = " after this was asked for" if asked == "isolate" else ", and no alert was created since"
+    assert f"released by analyst@contoso.com{why}" in refused.detail
+
+
+def test_an_alert_after_an_order_was_asked_is_news_to_its_round_though_the_order_was_read_later() -> None:
+    """The order is refused, since a release is newer than it; the attack is newer than both."""
+    stand = contained()
+    text = stand.message("isolate", device=HOST, incident=INCIDENT)
+    stand.clock.advance(3600)
+    stand.tenant.person_orders("unisolate", HOST)
+    stand.clock.advance(60)
+    alert = samples.harmful_incident(INCIDENT, device_id=HOST, created=stand.clock.now())["alerts"][0]
+    stand.tenant.incidents.change(INCIDENT, {"alerts": [alert]})
+    stand.clock.advance(5)
+    stand.flow.order(text)
+    stand.wait(60)
+    assert (stand.action().round, stand.action().state) == (2, State.REFUSED)
+    stand.flow.watch()
+    stand.wait(120)
+    assert stand.action().round == 3
+    assert stand.isolated()
 
 
 def test_an_alert_after_it_ends_it() -> None:
@@ -310,9 +351,10 @@ def test_what_must_not_be_isolated_is_answered_in_words(settings: dict[str, str]
     assert stand.ports.ledger.actions("orders") == []
 
 
-def test_a_device_that_cannot_be_read_may_be_protected_by_a_tag() -> None:
+@pytest.mark.parametrize("protected", ['{"tags": ["Crown"]}', '{"ids": ["80fe8ff8-2624-418e-9591-41f0491218f9"]}'])
+def test_a_device_that_cannot_be_read_may_be_protected_by_a_tag_or_by_its_id_in_entra(protected: str) -> None:
     unreadable = Mishap("status", 403, "Forbidden")
-    stand = Stand({"PROTECTED": '{"tags": ["Crown"]}'}, mishaps=Mishaps.of(devices_machine=[unreadable]))
+    stand = Stand({"PROTECTED": protected}, mishaps=Mishaps.of(devices_machine=[unreadable]))
     record = stand.order("isolate", device=HOST)
     assert (record.state, "whether it is protected" in record.answer) == (Stage.REFUSED, True)
 
@@ -328,7 +370,7 @@ def test_beside_one_that_waits_none_opens_and_the_answer_names_the_command() -> 
     stand = Stand({"ISOLATION_CAPS": '{"per_incident": 0}'})
     stand.harm(HOST)
     record = stand.order("isolate", device=HOST, incident=INCIDENT)
-    assert record.answer.endswith(f"bulkhead approve {INCIDENT} host1")
+    assert record.answer.endswith(f"bulkhead approve {INCIDENT} host1 --responder isolate")
 
 
 def test_a_package_is_collected_by_order_with_and_without_an_incident() -> None:

@@ -7,6 +7,9 @@ and file names as observed, `netstat -anob` with its component lines, `reg query
 
 import io
 import stat
+import struct
+import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -18,6 +21,7 @@ from hypothesis import strategies as st
 
 from responders._investigation.packaged import in_package
 from responders._package import eventlog, inventory, listed, told, unix
+from responders._package.apart import lines_of
 from responders._package.decoding import decoded
 from responders._package.members import by_shape, way_of
 from responders._package.opening import MOST_MEMBERS, Remote, opened
@@ -536,6 +540,48 @@ def test_a_log_that_is_cut_short_is_partial_and_one_that_is_none_unsupported() -
     assert only({"a.evtx": b"no log"}).outcome is Outcome.UNSUPPORTED
 
 
+def test_an_event_log_that_never_ends_holds_nobody_else_up() -> None:
+    """One bit of a real log keeps the compiled parser for ever, and with it every thread of its process."""
+    data = bytearray((DATA / "System2.evtx").read_bytes()[:70_000])
+    data[5772] = 1
+    ticks: list[float] = []
+    over = threading.Event()
+
+    def tick() -> None:
+        while not over.wait(0.05):
+            ticks.append(time.monotonic())
+
+    (beside := threading.Thread(target=tick)).start()
+    began = time.monotonic()
+    try:
+        found = open_bytes(zipped({"a.evtx": bytes(data), "b/Autoruns.txt": AUTORUNS.encode()}), left=1.5)
+    finally:
+        over.set()
+        beside.join()
+    assert time.monotonic() - began < 10
+    assert len(ticks) > 10
+    log, other = found.members
+    assert log.outcome is Outcome.UNSUPPORTED
+    assert log.detail == "no event log: it took longer than 1.5 s"
+    assert other.outcome is Outcome.PARSED
+
+
+def test_a_log_of_which_the_rest_never_comes_tells_what_it_had() -> None:
+    data = bytearray((DATA / "System2.evtx").read_bytes())
+    data[5772 + 65_536] = 1
+    [member] = open_bytes(zipped({"a.evtx": bytes(data)}), left=1.5).members
+    assert (member.outcome, member.rows) == (Outcome.PARTIAL, 104)
+    assert member.detail == "it took longer than 1.5 s after 104 records"
+    assert member.findings.events
+
+
+def test_a_parser_that_ends_badly_or_says_too_much_is_no_end_of_a_list() -> None:
+    with pytest.raises(ChildProcessError, match="ended with 1"):
+        list(lines_of("responders._package.no_such_module", [], b"", 30, 100))
+    with pytest.raises(OSError, match="too much"):
+        list(lines_of("this", [], b"", 30, 10))
+
+
 def test_a_real_firewall_log_keeps_its_local_times_as_they_are() -> None:
     read = told.of_firewall((DATA / "windows_firewall.log").read_text(encoding="cp1252"), DEVICE, "s")
     first = read.findings.events[0]
@@ -673,6 +719,16 @@ def test_a_damaged_member_is_partial_or_skipped_and_the_others_are_read() -> Non
     first, second = open_bytes(bytes(data)).members
     assert first.detail
     assert second.outcome is Outcome.PARSED
+
+
+def test_a_table_of_contents_beyond_any_bound_is_not_parsed() -> None:
+    """Each of its entries of 47 bytes becomes an object of 400."""
+    entry = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    table = entry * 60_000
+    data = table + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 60_000, 60_000, len(table), 0, 0)
+    found = open_bytes(data)
+    assert found.members == ()
+    assert found.problems == ("it cannot be opened as a zip file: OSError",)
 
 
 def test_without_time_nothing_is_read_and_all_is_named() -> None:

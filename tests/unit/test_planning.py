@@ -131,6 +131,51 @@ def test_a_device_whose_details_say_that_it_is_not_onboarded_is_reported(onboard
     assert "not onboarded" in draft.plan.assessment.not_actionable[0]
 
 
+@pytest.mark.parametrize("said", ["canbeonboarded", "unsupported", "insufficientinfo", "unknownfuturevalue", "new"])
+def test_what_was_not_onboarded_when_the_alert_was_made_and_is_now_is_isolated(said: str) -> None:
+    draft, read = planned(World(), assessment(affected(onboarding=said)))
+    assert (names(draft.plan.actions), read) == ([(HOST1, "isolate", 1), (HOST1, "collect_package", 1)], [HOST1])
+    assert {each.state for each in draft.plan.actions} == {State.PLANNED}
+    assert draft.plan.assessment.not_actionable == ()
+
+
+@pytest.mark.parametrize("details", [None, machine(onboardingStatus="Unsupported")])
+def test_what_was_not_onboarded_and_is_not_known_to_be_now_is_reported(details: Machine | None) -> None:
+    draft, read = planned(World(known={HOST1: details}), assessment(affected(onboarding="canbeonboarded")))
+    assert (draft.plan.actions, read) == ((), [HOST1])
+    (reported,) = draft.plan.assessment.not_actionable
+    assert "not onboarded to Defender" in reported
+    assert ("when the alert was made (canbeonboarded)" in reported) == (details is None)
+
+
+def test_what_was_not_onboarded_is_asked_about_last_and_takes_no_cap_from_what_was() -> None:
+    """An incident may name a thousand things in the network that were merely seen."""
+    seen, real = many(1000, onboarding="canbeonboarded"), affected(HOST1)
+    world = World(known={each.id: machine(id=each.id) for each in (*seen, real)})
+    draft, read = planned(world, assessment(*seen, real), how=settings(caps=Caps(per_incident=1, fleet_share=1)))
+    assert read[0] == HOST1
+    assert len(read) <= READS + ASK
+    isolations = [each for each in draft.plan.actions if each.responder == "isolate"]
+    assert [each.device for each in isolations if each.state is State.PLANNED] == [HOST1]
+    assert len(draft.plan.assessment.not_actionable) == 1000 - (len(read) - 1)
+
+
+def test_whose_details_are_read_later_is_planned_whatever_it_was_when_the_alert_was_made() -> None:
+    facts = replace(World().facts({}, {}), later=frozenset({HOST1}))
+    judged = assessment(affected(onboarding="canbeonboarded"))
+    draft = decide(state(assessed="", assessed_at=None), judged, facts, RESPONDERS, settings())
+    assert [each.state for each in draft.plan.actions] == [State.PLANNED, State.PLANNED]
+
+
+def test_a_word_for_onboarding_that_nobody_knows_waits_for_a_person() -> None:
+    world = World(known={HOST1: machine(onboardingStatus="Paused")})
+    for said in ("onboarded", "", "paused"):
+        isolate, collect = actions(world, assessment(affected(onboarding=said)))
+        assert (isolate.state, collect.state) == (State.WAITING, State.PLANNED)
+        assert "(paused)" in isolate.detail
+        assert "bulkhead approve" in isolate.todo
+
+
 # Rails when planning
 
 
@@ -351,7 +396,7 @@ def test_an_action_that_is_still_called_for_stands() -> None:
 
 IDS = [f"{number:040x}" for number in range(6)]
 DEVICES = st.lists(
-    st.builds(affected, st.sampled_from(IDS), onboarding=st.sampled_from(["onboarded", ""])),
+    st.builds(affected, st.sampled_from(IDS), onboarding=st.sampled_from(["onboarded", "", "unsupported", "new"])),
     max_size=6,
     unique_by=lambda each: each.id,
 )

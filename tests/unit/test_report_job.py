@@ -9,10 +9,12 @@ from datetime import timedelta
 import pytest
 
 from local.tenant import samples
+from responders._alarms import troubles
 from responders._cases import REPORTS
 from responders._flow import Flow
 from responders._report.closing import FILES
 from responders._report.job import Reporting
+from responders._report.kept import labels, placed, written
 from shared.errors import NotFound, Transient
 from shared.models.reported import Reported
 from tests.fakes.storage import FakePages
@@ -112,6 +114,38 @@ def test_a_worker_that_dies_between_the_row_and_the_revision_leaves_no_gap(stand
     Reporting(stand.ports, stand.clock.now() + timedelta(minutes=4)).run(ID)
     assert row(stand).revisions[-1].sha256
     assert len(row(stand).revisions) == len(kept) + 1
+
+
+@pytest.mark.parametrize("name", ["report-r0001.html", "report-r0001.md", "timeline-r0001.csv"])
+@pytest.mark.parametrize("metadata", [{}, {"incident": ID, "kind": "report", "revision": "1"}])
+def test_a_report_that_somebody_else_put_there_is_not_taken_for_ours(name: str, metadata: dict[str, str]) -> None:
+    """Where it will lie can be known beforehand, and so can all that it says of itself but for its mark."""
+    made = Stand()
+    folder = f"{made.clock.now():%Y/%m}/inc-{ID}/reports"
+    for each in (name, name.replace("r0001", "r0002")):
+        made.ports.evidence.write_once(f"{folder}/{each}", [b"nothing happened here"], metadata=metadata)
+    made.tenant.incidents.put(samples.harmful_incident(ID, created=made.clock.now()))
+    made.flow.watch()
+    made.wait(600)
+    kept = row(made).revisions
+    assert [each.number for each in kept] == list(range(3, 3 + len(kept)))
+    assert all(each.sha256 == made.ports.evidence.head(each.name).sha256 for each in kept)  # type: ignore[union-attr]
+    assert troubles(made.ports) == {f"custody {folder} {name}".replace("/", " ")}
+    whole = pages(made)[f"incidents/{ID}/report.html"][0]
+    assert kept[-1].name.rpartition("/")[2].encode() in whole
+
+
+def test_a_report_that_somebody_puts_there_meanwhile_waits_for_another_number(stand: Stand) -> None:
+    last = row(stand).revisions[-1]
+    named = last.model_copy(update={"number": last.number + 1, "sha256": "", "mark": "ab" * 8})
+    place = last.name.replace(f"{last.number:04d}", f"{named.number:04d}")
+    stand.ports.evidence.write_once(place, [b"nothing happened here"], metadata={"mark": last.mark})
+    with pytest.raises(Transient, match="by somebody else"):
+        written(stand.ports, place, [b"x"], labels(ID, named))
+    reported = row(stand)
+    moved = placed(stand.ports, reported.model_copy(update={"revisions": (*reported.revisions, named)}))
+    assert moved.revisions[:-1] == reported.revisions
+    assert moved.revisions[-1].number == named.number + 1
 
 
 def failing(stand: Stand, error: Exception) -> Stand:

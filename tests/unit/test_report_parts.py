@@ -223,7 +223,7 @@ def test_where_all_was_taken_back_from_what_is_harmless_nothing_is_missing(begun
 def test_what_waits_is_told_with_its_commands() -> None:
     waiting = action("isolate", State.WAITING, detail="a cap is reached", finished_at=None)
     [row] = summary(report(0, actions=(waiting,)), ENGLISH, {WS: "ws"})["todo"]
-    assert row["commands"] == [f"bulkhead approve {waiting.id}", f"bulkhead refuse {waiting.id}"]
+    assert row["commands"] == [f"bulkhead {verb} --action {waiting.id}" for verb in ("approve", "refuse")]
 
 
 def test_the_same_report_gives_the_same_bytes() -> None:

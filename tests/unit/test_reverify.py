@@ -279,6 +279,21 @@ def test_a_run_under_a_name_that_nobody_of_ours_gives_is_an_alarm_and_stops_noth
     assert len(accesses(run.evidence, run.folder)) == 1
 
 
+def test_a_seal_under_a_name_that_cannot_be_asked_for_is_an_alarm_and_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Azure keeps such names, and clients make others of them on the way."""
+    run = sealed()
+    ports = due(run)
+    vars(ports).update(protections=FakeProtections(run.evidence))
+    stored, data = run.evidence.stored[f"{run.folder}/checkpoint.json"]
+    run.evidence.stored["0//run-1/checkpoint.json"] = (replace(stored, name="0//run-1/checkpoint.json"), data)
+    reverify(ports, run.clock.now() + timedelta(minutes=8))
+    assert "the sealed run 0//run-1 has a name that none of ours has" in caplog.text
+    assert len(accesses(run.evidence, run.folder)) == 1
+    assert troubles(ports) == {"custody 0  run-1"}
+
+
 def beside(run: Archived, name: str) -> str:
     """Another run with the same objects."""
     other = run.folder.replace("inc-71", name)

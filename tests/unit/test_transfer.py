@@ -282,6 +282,21 @@ def test_what_the_check_refuses_is_fetched_anew_and_not_kept(straight: int) -> N
     assert told(run) == ["what was downloaded is not a zip file"] * (FETCHES - 1)
 
 
+@pytest.mark.parametrize("sizes", [(1,), (2, 1), (3, 9), (1, 1, 1, 1)])
+@pytest.mark.parametrize(("head", "good"), [(b"PK", True), (b"MZ", False), (b"PKxx", False)])
+def test_a_zip_file_is_told_by_its_beginning_in_whatever_pieces_it_comes(
+    sizes: tuple[int, ...], head: bytes, good: bool
+) -> None:
+    whole = archive(("a.txt", b"x" * 400))
+    rest = io.BytesIO(head + whole[len(head) :])
+    chunks = [b"", *(rest.read(size) for size in sizes), rest.read()]
+    if good:
+        assert b"".join(whole_zip(chunks)) == whole
+        return
+    with pytest.raises(Incomplete, match="not a zip file"):
+        list(whole_zip(chunks))
+
+
 CUT = archive(("a.txt", b"x" * 400))[:-5]
 
 

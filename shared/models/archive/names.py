@@ -30,13 +30,17 @@ def portable(name: str) -> bool:
 
 def check_payload(name: str, others: Iterable[str] = ()) -> None:
     """Raise ValueError unless a collected item can be kept under this name: `data/...`, plain letters, digits, dots,
-    hyphens and underscores, and no other item's name but for its capitals.
+    hyphens and underscores, no other item's name but for its capitals, and none that is a folder of one.
     """
     if not name.startswith("data/") or not portable(name):
         raise ValueError(f"not the name of an item in a run: {name[:120]!r}")
-    clash = [each for each in others if each != name and each.lower() == name.lower()]
-    if clash:
-        raise ValueError(f"{name} differs from {clash[0]} in its capitals only")
+    mine = f"{name}/".lower()
+    for each in others:
+        other = f"{each}/".lower()
+        if each != name and other == mine:
+            raise ValueError(f"{name} differs from {each} in its capitals only")
+        if other != mine and (mine.startswith(other) or other.startswith(mine)):
+            raise ValueError(f"of {name} and {each} one is a folder of the other")
 
 
 def label(device_name: str) -> str:

@@ -113,7 +113,7 @@ class DeviceIs(_Asked):
         None, description="Whether its sensor reports. From its details."
     )
     onboarding: Annotated[tuple[str, ...], OneOf("onboarding state", words.ONBOARDING)] | None = Field(
-        None, description="Whether Defender can act on it. What evidence calls not onboarded is left alone anyway."
+        None, description="Whether Defender can act on it. What its details call not onboarded is left alone anyway."
     )
     risk: Annotated[tuple[str, ...], OneOf("risk", words.RISK)] | None = Field(
         None, description="Defender's risk score. From its details."
