@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from console.desk import developer
 from responders._access import runs
 from responders._ports import EVIDENCE
 from shared.errors import SettingsError
+from shared.storage.limits import check_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from shared.storage.interface import Clock, Custodian, Evidence
 
 SETTING = "EVIDENCE_STORAGE"
+
+OURS = re.compile(r"\d{4}/\d{2}/inc-[^/]+/[^/]+/run-[^/]+")
+"""How we call a run, by its whole name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,20 @@ class Archive:
         return {run: closed for run, closed in found.items() if not incident or f"/inc-{incident}/" in run}
 
     def run(self, named: str) -> str:
-        """The one run that is meant: by its whole name, or the end of it. Raises UsageError."""
-        found = [run for run in self.runs() if run == named.strip("/") or run.endswith(f"/{named.strip('/')}")]
+        """The one run that is meant: by its whole name, or the end of it. A whole name of ours is that of one run, for
+        else whoever puts another one under a longer name could keep it from being named. Raises UsageError.
+        """
+        name = named.strip("/")
+        found = [run for run in self.runs() if run == name or run.endswith(f"/{name}")]
+        if name in found and OURS.fullmatch(name):
+            found = [name]
         if len(found) != 1:
             how_many = f"{len(found)} runs are" if found else "no run is"
-            raise click.UsageError(f"{how_many} called {named}; bulkhead evidence list has them")
+            raise click.UsageError(f"{how_many} called {named}; bulkhead evidence list has their whole names")
+        try:
+            check_object(found[0])
+        except ValueError as error:
+            raise click.UsageError(f"somebody put it there by a name that nothing can be read by: {error}") from error
         return found[0]
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,33 +11,34 @@ import click
 from pydantic import ValidationError
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from console.downloading import fetched, parted, refuse_links
 from console.entrance import FAILED
-from console.naming import INCIDENT
+from console.naming import HOURS, INCIDENT, REMARK
 from console.session import Session, looks, person
 from console.voice import Json, ours, table
 from console.words import many
 from responders import _access
 from responders._access import Access, Stored, accesses, record
 from responders._inert import inert
-from responders._verify import CHECKPOINT, MANIFEST, Folder, check
+from responders._verify import CHECKPOINT, MANIFEST, Folder, check, plain
 from shared import VERSION
 from shared.errors import Denied, NotFound, Rejected
 from shared.models.archive.custody import Who
 from shared.models.archive.manifest import Item, Manifest
+from shared.models.archive.names import portable
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
+    from datetime import datetime
 
     from console.archive import Archive
 
 LENT_FOR = 8.0
 """Hours for which a link works, unless somebody says otherwise."""
 
-_LONGEST = 24.0 * 7
 _BROKEN = frozenset({"Differs", "Sealed"})
 _UNSEALED = "not sealed: nothing proves what is in it"
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?<![.])(/[A-Za-z0-9][A-Za-z0-9._-]*(?<![.]))*")
 
 
 @click.group()
@@ -150,28 +149,34 @@ def _items(manifest: Manifest | None) -> tuple[Item, ...]:
 @click.pass_obj
 def get(session: Session, run: str, into: Path) -> None:
     """Download a RUN and check it. What was downloaded already, whole or in part, is not fetched again, if it is of
-    what lies there. Exit status: 0 all is as it was sealed, 1 something differs, or the run is not sealed.
+    what lies there; what can be no file beside the others is left out, and a difference. Exit status: 0 all is as it
+    was sealed, 1 something differs, or the run is not sealed.
     """
     archive = session.archive()
     folder = archive.run(run)
     target = into / folder.rpartition("/")[2]
+    if not portable(target.name):
+        raise click.UsageError(f"{plain(target.name)} is no run of ours: no folder is made by that name")
     names = Stored(archive.evidence, folder).names()
     items = {each.path: each for each in _items(manifest_of(archive, folder))}
+    wanted, left_out = parted(names, items)
     progress = _progress(session)
     with progress:
-        for name in safe(names):
+        for name in wanted:
+            refuse_links(target, name)
             item = items.get(name)
             task = progress.add_task(name, total=item.size if item else None)
             for count in fetched(archive, f"{folder}/{name}", target / name, item.sha256 if item else ""):
                 progress.update(task, advance=count)
     if CHECKPOINT not in names:
         noted(session, archive, folder, Access(_access.READ, "downloaded; not sealed"))
-        seen = {"folder": str(target), "sealed": False, "whole": False, "differences": []}
-        session.voice.tell(
-            seen, ours(f"{target}: {many(len(names), 'object')}; NOT SEALED: nothing proves what is in it", "red")
-        )
+        told_ = [str(each) for each in left_out]
+        seen = {"folder": str(target), "sealed": False, "whole": False, "differences": told_}
+        said = ours(f"{target}: {many(len(wanted), 'object')}; NOT SEALED: nothing proves what is in it", "red")
+        session.voice.tell(seen, *(ours(each, "red") for each in told_), said)
         click.get_current_context().exit(FAILED)
     found = check(Folder(target), folder)
+    found.findings += left_out
     outcome = "as it was sealed" if found.whole else many(len(found.findings), "difference")
     noted(session, archive, folder, Access(_access.READ, f"downloaded; {outcome}"))
     lines = [ours(str(each), "red") for each in found.findings]
@@ -186,49 +191,6 @@ def get(session: Session, run: str, into: Path) -> None:
     click.get_current_context().exit(0 if found.whole else FAILED)
 
 
-def safe(names: list[str]) -> list[str]:
-    """The names, where each can be a file's inside a folder. Raises Rejected: none of ours leads elsewhere."""
-    odd = [name for name in names if not _PLAIN.fullmatch(name)]
-    if odd:
-        raise Rejected(f"{ascii(odd[0])[:200]} is no name of ours: somebody put it there", status=0, code="Name")
-    return names
-
-
-def fetched(archive: Archive, name: str, path: Path, sealed: str = "") -> Iterator[int]:
-    """Bring an object into a file; gives the bytes of each step. What stands there already, or an earlier try left,
-    counts only where it has the hash that the object was committed with and `sealed` with (empty: nobody knows).
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    standing = archive.evidence.head(name)
-    size, hashes = (standing.size, {standing.sha256, sealed} - {""}) if standing else (0, {sealed} - {""})
-    if path.is_file() and path.stat().st_size == size and {_hash(path)} == hashes:
-        yield size
-        return
-    begun = path.with_name(f"{path.name}.part")
-    have = begun.stat().st_size if begun.is_file() else 0
-    if 0 < have <= size:
-        yield have
-        yield from _appended(archive, name, begun, have) if have < size else ()
-        if {_hash(begun)} == hashes:
-            begun.rename(path)
-            return
-        yield -size
-    yield from _appended(archive, name, begun, 0)
-    begun.rename(path)
-
-
-def _appended(archive: Archive, name: str, path: Path, start: int) -> Iterator[int]:
-    with path.open("ab" if start else "wb") as file:
-        for piece in archive.evidence.read(name, start=start):
-            file.write(piece)
-            yield len(piece)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _progress(session: Session) -> Progress:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = session.voice.console(err=True)
@@ -238,9 +200,9 @@ def _progress(session: Session) -> Progress:
 @evidence.command()
 @click.argument("run")
 @click.argument("names", nargs=-1)
-@click.option("--to", "recipient", required=True, help="Who is to have it: kept with the run.")
-@click.option("--hours", type=click.FloatRange(min=0, max=_LONGEST, min_open=True), default=LENT_FOR, show_default=True)
-@click.option("--why", help="Why; it is kept with the run.")
+@click.option("--to", "recipient", type=REMARK, required=True, help="Who is to have it: kept with the run.")
+@click.option("--hours", type=HOURS, default=LENT_FOR, show_default=True, help="For how long a link works.")
+@click.option("--why", type=REMARK, help="Why; it is kept with the run.")
 @person
 @click.pass_obj
 def share(session: Session, run: str, names: tuple[str, ...], recipient: str, hours: float, why: str | None) -> None:
@@ -251,14 +213,30 @@ def share(session: Session, run: str, names: tuple[str, ...], recipient: str, ho
     if missing := sorted(set(names) - set(there)):
         raise click.UsageError(f"not in {folder}: {', '.join(missing)}")
     until = archive.custodian.until(timedelta(hours=hours))
-    links = {name: archive.custodian.link(f"{folder}/{name}", until) for name in names or there}
+    links, problems = _links(archive, folder, names or there, until)
+    if names and problems:
+        raise click.UsageError("; ".join(problems))
     detail = f"{len(links)} links until {until:%Y-%m-%dT%H:%M:%SZ}: {', '.join(names) or 'everything'}"
     if len(detail) > _access.DETAIL:
         raise click.UsageError(f"{len(names)} names are more than one note of it holds: name fewer, in several shares")
     seen = told(session, archive, folder, Access(_access.SHARED, detail, to=recipient, purpose=why or ""))
     session.voice.aside(f"lent to {recipient} until {until:%Y-%m-%d %H:%M} UTC: {len(links)} links")
+    for problem in problems:
+        session.voice.aside(problem)
     if session.as_json:
-        session.voice.tell({"run": folder, "until": until, "links": links, **seen})
-        return
-    for name, link in links.items():
-        click.echo(f"{inert(name, dots=False)}\t{link}")
+        session.voice.tell({"run": folder, "until": until, "links": links, "problems": problems, **seen})
+    else:
+        for name, link in links.items():
+            click.echo(f"{inert(name, dots=False)}\t{link}")
+    click.get_current_context().exit(FAILED if problems else 0)
+
+
+def _links(archive: Archive, folder: str, names: Iterable[str], until: datetime) -> tuple[dict[str, str], list[str]]:
+    """A link for each name, and what is to be said of those that no link can have: a stranger's, who chose them so."""
+    links, problems = dict[str, str](), list[str]()
+    for name in names:
+        try:
+            links[name] = archive.custodian.link(f"{folder}/{name}", until)
+        except ValueError:
+            problems.append(f"not lent: {plain(name)[:200]} is no name of ours: somebody put it there")
+    return links, problems

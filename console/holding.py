@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from console.entrance import FAILED, asked
 from console.evidence import told
-from console.naming import INCIDENT
+from console.naming import INCIDENT, REMARK
 from console.session import Session, person
 from console.voice import ours
 from console.words import many
@@ -18,11 +19,11 @@ from shared.errors import BulkheadError, Denied, Rejected
 from shared.storage.interface import Conflict, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from console.archive import Archive
 
-_WHY = click.option("--why", help="Why; it is kept with the run.")
+_WHY = click.option("--why", type=REMARK, help="Why; it is kept with the run.")
 
 
 @click.command()
@@ -47,13 +48,15 @@ def release_hold(session: Session, incident: str, why: str | None) -> None:
 
 def _held(session: Session, incident: str, why: str | None, *, on: bool) -> None:
     archive = session.archive()
-    why = why or asked("Why", session=session, option="--why")
-    runs = archive.runs(incident)
-    if not runs:
+    why = why or REMARK(asked("Why", session=session, option="--why"))
+    inside = f"/inc-{incident}/"
+    versions, _ = _versions(archive, inside)
+    if not versions:
         raise click.UsageError(f"nothing of incident {incident} is archived")
+    runs = _access.runs(each.name for each in versions)  # one that was deleted, too
     problems = list(_noted(session, archive, runs, why, on=on))
-    # its reports too, and what happened to its runs since: the chains beside them
-    versions, unlisted = _versions(archive, f"/inc-{incident}/")
+    # its reports too, and what happened to its runs since: the chains beside them, with the notes of just now
+    versions, unlisted = _versions(archive, inside)
     done: list[Version] = []
     problems += [*unlisted, *_set(archive, versions, done, on=on)]
     objects, older = len({each.name for each in done}), sum(not each.current for each in done)
@@ -65,13 +68,19 @@ def _held(session: Session, incident: str, why: str | None, *, on: bool) -> None
     click.get_current_context().exit(FAILED if problems else 0)
 
 
-def _noted(session: Session, archive: Archive, runs: Iterable[str], why: str, *, on: bool) -> Iterator[str]:
+def _noted(session: Session, archive: Archive, runs: Collection[str], why: str, *, on: bool) -> Iterator[str]:
     """Note it beside each run; gives where that cannot be. No broken chain keeps evidence from being held, or whoever
     wants it to lapse had a switch; and nothing is let go that cannot be noted. Raises Rejected and Conflict.
     """
+    if not runs:
+        unnoted = "there is no run beside which it could be noted"
+        if not on:
+            raise Rejected(f"{unnoted}: nothing was let go", status=0, code="Unnoted")
+        yield unnoted
     if not on:
         for run in runs:
-            accesses(archive.evidence, run)
+            with suppress(ValueError):  # below
+                accesses(archive.evidence, run)
     access = Access(_access.HELD if on else _access.LET_GO, f"legal hold {'set' if on else 'let go'}", purpose=why)
     for run in runs:
         try:
@@ -79,6 +88,10 @@ def _noted(session: Session, archive: Archive, runs: Iterable[str], why: str, *,
         except BulkheadError as error:
             if not on:
                 raise
+            yield f"{run}: could not be noted beside the run: {error}"
+        except (
+            ValueError
+        ) as error:  # a stranger's run, by a name that no URL can carry: nothing of it can be held either
             yield f"{run}: could not be noted beside the run: {error}"
         else:
             session.voice.aside(f"{run}: noted as access {seen['access']}")

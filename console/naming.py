@@ -1,7 +1,8 @@
-"""What people may write on the command line: checked before it becomes a place in the ledger."""
+"""What people may write on the command line: checked before it is a place in the ledger or a note in the archive."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -24,6 +25,31 @@ class Named(click.ParamType[str]):
         return str(value)
 
 
+class Hours(click.ParamType[float]):
+    """For how long a link works."""
+
+    name = "hours"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own
+        """See `click.ParamType.convert`."""
+        try:
+            hours = float(value)
+        except ValueError:
+            hours = math.nan
+        if not SHORTEST <= hours <= LONGEST:  # nor is anything that is no number
+            self.fail("needs a number of hours, from 0.02 (about a minute) to 168 (seven days)", param, ctx)
+        return hours
+
+
+SHORTEST, LONGEST = 1 / 60, 24.0 * 7
+"""Hours for which a link may work: storage lets none work for longer."""
+
+HOURS = Hours()
+REMARK = Named(
+    "text",
+    r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,500}",
+    "1 to 500 characters in one line, none of them a control character",
+)
 INCIDENT = Named("incident", r"[A-Za-z0-9_-]{1,64}", "the incident's number")
 ORDER = Named("order", r"[A-Za-z0-9-]{8,64}", "the id that was told when the order was sent")
 DEVICE = Named("device", r"[A-Za-z0-9_-]{1,128}", "a device's id, the start of it, or its name's first label")

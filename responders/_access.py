@@ -45,6 +45,8 @@ class Stored:
             if error.code == "ContainerNotFound":
                 raise
             raise KeyError(name) from None
+        except ValueError as error:  # somebody's name, which no URL can carry
+            raise KeyError(name) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ there is not enough. The older ones can be read by their ids (`az storage blob d
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,20 @@ def rewritten(evidence: Evidence, folder: str) -> Iterator[Finding]:
     Raises Transient, and Rejected where versions may not be listed.
     """
     for place in (folder, access_folder(folder)):
-        for name, group in groupby(evidence.versions(f"{place}/"), key=lambda version: version.name):
-            versions = sorted(group, key=lambda version: version.id)
-            if len(versions) > 1 or not versions[0].current:
-                shown = name.removeprefix(f"{folder}/") if name.startswith(f"{folder}/") else name
-                yield Finding(shown, f"version {versions[-1].id}", _said(versions))
+        yield from (within(each, folder) for each in rewritten_under(evidence, f"{place}/"))
+
+
+def rewritten_under(evidence: Evidence, prefix: str) -> Iterator[Finding]:
+    """Likewise for whatever begins so, by its whole name: of a run that was deleted, too."""
+    for name, group in groupby(evidence.versions(prefix), key=lambda version: version.name):
+        versions = sorted(group, key=lambda version: version.id)
+        if len(versions) > 1 or not versions[0].current:
+            yield Finding(name, f"version {versions[-1].id}", _said(versions))
+
+
+def within(finding: Finding, folder: str) -> Finding:
+    """The same, told by the object's name in its run."""
+    return replace(finding, object=finding.object.removeprefix(f"{folder}/"))
 
 
 def _said(versions: list[Version]) -> str:
@@ -49,9 +59,9 @@ def broken_access(evidence: Evidence, folder: str) -> list[Finding]:
     """
     place = access_folder(folder)
     names = list(evidence.names(f"{place}/"))
-    spoilt = [name for name in names if _changed(evidence, name)]
+    spoilt = [Finding(name, "", said) for name in names if (said := _changed(evidence, name))]
     if spoilt:
-        return [Finding(name, "", "is not the event that was committed") for name in spoilt]
+        return spoilt
     try:
         told = {f"{place}/{event_name(event.seq)}" for event in accesses(evidence, folder)}
     except Rejected as error:
@@ -62,6 +72,12 @@ def broken_access(evidence: Evidence, folder: str) -> list[Finding]:
     return [Finding(name, "", odd) for name in names if name not in told]
 
 
-def _changed(evidence: Evidence, name: str) -> bool:
-    standing, data = evidence.head(name), bounded(evidence, name)
-    return standing is None or data is None or hashlib.sha256(data).hexdigest() != standing.sha256
+def _changed(evidence: Evidence, name: str) -> str:
+    """What is the matter with an event by itself; empty where nothing is."""
+    try:
+        standing, data = evidence.head(name), bounded(evidence, name)
+    except ValueError:  # no URL can carry it
+        return "has no name of ours: somebody put it there"
+    if standing is None or data is None or hashlib.sha256(data).hexdigest() != standing.sha256:
+        return "is not the event that was committed"
+    return ""

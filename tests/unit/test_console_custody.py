@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from responders._access import accesses
+from responders._verify import plain
 from shared.errors import Denied, Transient
 from shared.models.archive.canonical import canonical
 from shared.models.archive.custody import START
@@ -54,6 +56,54 @@ def opened() -> Office:
     run = Archived()
     run.desk().keep_bytes("data/a.txt", b"x", kind="n", media_type="text/plain")
     return Office(run)
+
+
+def test_verify_names_all_of_a_run_that_was_deleted_whole(office: Office) -> None:
+    """The versions show it, though no run stands there that could be checked."""
+    gone = {name.replace("inc-71", "inc-72") for name in office.run.evidence.stored}
+    office.run.evidence.older += [replace(older(office, "x", "1"), name=name) for name in sorted(gone)]
+    for said in ((), ("--incident", "72")):
+        told = office.told("verify", *said, status=1)
+        assert {each["object"] for each in told["differences"]} == gone
+        assert {each["text"] for each in told["differences"]} == {
+            "was deleted: version 1 is the first of 1 that are kept"
+        }
+        assert not told["whole"]
+        assert f"{min(gone)}, version 1: was deleted" in office.call("verify", *said).output.replace("\n", "")
+    assert office.told("verify", "--incident", "71")["differences"] == []
+
+
+def test_verify_names_a_report_and_a_seal_that_were_written_over_or_deleted(office: Office) -> None:
+    """Of no run that stands and is sealed, and still what Bulkhead never does."""
+    evidence, report = office.run.evidence, "2026/08/inc-71/reports/report-r0001.html"
+    evidence.write_once(report, [b"forged"], metadata={})
+    del evidence.stored[f"{office.run.folder}/checkpoint.json"]
+    evidence.older += [replace(older(office, "x", "1"), name=report), older(office, "checkpoint.json", "1")]
+    told = office.told("verify", status=1)
+    assert {each["object"]: each["text"].partition(":")[0] for each in told["differences"]} == {
+        report: "was written over",
+        f"{office.run.folder}/checkpoint.json": "was deleted",
+    }
+
+
+def test_where_versions_cannot_be_reached_everything_else_is_checked(office: Office) -> None:
+    def fail(call: str) -> None:
+        if call == "evidence.versions":
+            raise Transient("unreachable")
+
+    office.run.evidence.before = fail
+    told = office.told("verify", status=2)
+    assert told["unchecked"] == [{"run": "versions", "why": "unreachable"}]
+    assert (told["runs"][0]["whole"], told["runs"][0]["versions"]) == (True, False)
+
+
+def test_the_versions_of_a_chain_of_accesses_are_looked_at_where_only_its_run_is_verified(office: Office) -> None:
+    office.told("evidence", "share", office.name, "--to", "bob")
+    event = f"{access_folder(office.run.folder)}/000001.json"
+    office.run.evidence.older.append(replace(older(office, "x", "1"), name=event))
+    office.inside = office.run.folder
+    (found,) = office.told("verify", "https://a.example/evidence/run", status=1)["runs"][0]["differences"]
+    assert (found["object"], found["text"].partition(":")[0]) == (event, "was written over")
 
 
 def test_a_broken_chain_keeps_nobody_from_holding_an_incident(broken: Office) -> None:
@@ -110,12 +160,90 @@ def test_every_version_is_held_and_let_go(office: Office) -> None:
     assert (office.run.evidence.holds, office.run.evidence.older_holds) == (set(), set())
 
 
+def test_what_was_deleted_whole_is_held_by_its_versions_and_noted(office: Office) -> None:
+    """Then a hold is needed most: the versions that are kept are all that is left."""
+    evidence = office.run.evidence
+    names = sorted(evidence.stored)
+    evidence.older += [replace(older(office, "x", "1"), name=name) for name in names]
+    evidence.stored.clear()
+    told = office.told("evidence", "hold", "71", "--why", "x")
+    assert evidence.older_holds == {(name, "1") for name in names}
+    assert (told["runs"], told["older"]) == ([office.run.folder], len(names))
+    assert office.noted() == [("held", "ann@contoso.com", "")]
+    assert evidence.holds == {f"{access_folder(office.run.folder)}/000001.json"}
+    office.told("evidence", "release-hold", "71", "--why", "x")
+    assert (evidence.holds, evidence.older_holds) == (set(), set())
+
+
+def test_of_an_incident_with_a_report_and_no_run_that_is_held(office: Office) -> None:
+    report = "2026/09/inc-72/reports/report-r0001.html"
+    office.run.evidence.write_once(report, [b"x"], metadata={})
+    told = office.told("evidence", "hold", "72", "--why", "x", status=1)
+    assert (told["runs"], told["problems"]) == ([], ["there is no run beside which it could be noted"])
+    assert office.run.evidence.holds == {report}
+    assert "nothing was let go" in office.told("evidence", "release-hold", "72", "--why", "x", status=1)["error"]
+    assert office.run.evidence.holds == {report}
+
+
 def test_where_versions_cannot_be_listed_what_stands_there_is_held_and_that_is_said(office: Office) -> None:
     office.run.evidence.older.append(older(office, IMAGE, "1"))
     refuse(office, "evidence.versions")
     told = office.told("evidence", "hold", "71", "--why", "x", status=1)
     assert office.run.evidence.holds == set(office.run.evidence.stored)
     assert "older versions" in told["problems"][0]
+
+
+UNSAYABLE = ["a./b", "..\\x", "x//y", "a/../b", "\x01"]
+"""What storage may hold and no URL can carry: a stranger's way to stop whoever makes a URL of every name."""
+
+
+def put(office: Office, place: str) -> None:
+    evidence = office.run.evidence
+    stored, _ = evidence.stored[f"{office.run.folder}/bagit.txt"]
+    evidence.stored[place] = (replace(stored, name=place, size=1), b"x")
+
+
+@pytest.mark.parametrize("name", UNSAYABLE)
+def test_a_name_that_nothing_can_be_read_by_is_a_difference(office: Office, name: str) -> None:
+    """In the run, named in its manifest or not, and among the accesses."""
+    access = f"{access_folder(office.run.folder)}/{name}"
+    put(office, access)
+    put(office, f"{office.run.folder}/data/{name}")
+    manifest = json.loads(office.run.objects["manifest.json"])
+    for items in (manifest["items"], [*manifest["items"], {"path": f"data/{name}"}]):
+        office.spoil("manifest.json", (json.dumps({**manifest, "items": items}) + "\n").encode())
+        found = office.told("verify", status=1)["runs"][0]["differences"]
+        assert {access, f"data/{name}"} <= {each["object"] for each in found}
+    assert office.told("evidence", "show", office.name, status=1)["problems"]
+
+
+@pytest.mark.parametrize("name", UNSAYABLE)
+def test_a_run_that_nothing_can_be_read_by_stops_no_other(office: Office, tmp_path: Path, name: str) -> None:
+    run = f"{name}/inc-71/run-1"
+    put(office, f"{run}/checkpoint.json")
+    for said in ((), ("--incident", "71")):
+        told = office.told("verify", *said, status=1)
+        assert [each["run"] for each in told["unchecked"]] == [run]
+        assert [each["whole"] for each in told["runs"] if each["run"] == office.run.folder] == [True]
+    for command in (("show",), ("get", "--into", str(tmp_path)), ("share", "--to", "bob")):
+        told = office.told("evidence", command[0], run, *command[1:], status=2)
+        assert "by a name that nothing can be read by" in told["error"]
+    for command in (("hold",), ("release-hold",)):
+        told = office.told("evidence", command[0], "71", "--why", "x", status=1)
+        assert {each.partition(" ")[0].rstrip(":") for each in told["problems"]} == {run, f"{run}/checkpoint.json"}
+    assert [what for what, _, _ in office.noted()][-2:] == ["held", "let go"]
+
+
+@pytest.mark.parametrize("name", UNSAYABLE)
+def test_a_name_that_no_link_can_have_is_not_lent_and_all_else_is(office: Office, name: str) -> None:
+    put(office, f"{office.run.folder}/{name}")
+    told = office.told("evidence", "share", office.name, "--to", "bob", status=1)
+    assert set(told["links"]) == set(office.run.objects) - {name}
+    assert told["problems"] == [f"not lent: {plain(name)} is no name of ours: somebody put it there"]
+    assert "not lent: " in office.call("evidence", "share", office.name, "--to", "bob").stderr
+    noted = office.noted()
+    office.told("evidence", "share", office.name, name, "--to", "bob", status=2)
+    assert office.noted() == noted
 
 
 @pytest.mark.parametrize("name", ["data/a\\b", "data/a./b"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,10 @@ from click.testing import CliRunner
 
 from console.archive import Archive
 from console.commands import bulkhead
-from console.evidence import fetched
+from console.downloading import fetched
 from console.session import Session
 from responders._access import accesses
+from responders._verify import plain
 from shared.errors import Denied, Transient
 from shared.models.archive.names import access_folder
 from shared.storage.interface import Version
@@ -31,10 +33,11 @@ class Office:
     """An archive with one sealed run, and a person who may do everything, or read only."""
 
     run: Archived = field(default_factory=sealed)
-    reads_only: bool = False
+    inside: str = ""
 
     def archive(self, _values: object, _url: str) -> Archive:
-        return Archive(self.run.evidence, FakeCustodian(self.run.evidence, self.run.clock.now), self.run.clock)
+        custodian = FakeCustodian(self.run.evidence, self.run.clock.now)
+        return Archive(self.run.evidence, custodian, self.run.clock, self.inside)
 
     def call(self, *said: str) -> Result:
         session = Session(reach=self.archive, environment={}, whoami=lambda _values: "ann@contoso.com")
@@ -231,14 +234,99 @@ def test_a_download_goes_on_where_it_ended(office: Office, tmp_path: Path) -> No
     assert office.told("evidence", "get", office.name, "--into", str(tmp_path))["whole"]
 
 
-@pytest.mark.parametrize("name", ["data/..hidden", "data/.ssh", "data/a\u202eb", "data/a.", "data./a"])
-def test_a_name_that_is_none_of_ours_is_not_made_a_file(office: Office, tmp_path: Path, name: str) -> None:
+ODD = [
+    "data/..hidden",
+    "data/.ssh",
+    "data/a\u202eb",
+    "data/a.",
+    "data./a",
+    "a//b",
+    "x\\y",
+    "data/nul",
+    f"data/{'x' * 300}",
+]
+CLASHING = [
+    *("data", "custody", "Custody", "checkpoint.json/x", "manifest.json/x/y"),
+    *("data/memory", "data/memory/image.raw/x", "data/memory/Image.raw", "DATA/memory/image.raw"),
+    *("data/memory/image.raw.part", "README.txt.PART"),
+]
+
+
+@pytest.mark.parametrize("name", [*ODD, *CLASHING])
+def test_a_name_that_is_none_of_ours_is_not_made_a_file_and_all_else_is(
+    office: Office, tmp_path: Path, name: str
+) -> None:
+    """Anybody who may write could else keep a run from being fetched."""
     stored = office.run.evidence.stored
     stored[f"{office.run.folder}/{name}"] = stored[f"{office.run.folder}/bagit.txt"]
-    result = office.call("evidence", "get", office.name, "--into", str(tmp_path))
+    (difference,) = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)["differences"]
+    assert difference.startswith(plain(name))
+    assert "not fetched" in difference
+    fetched_ = {
+        each.relative_to(tmp_path / office.name).as_posix(): each.read_bytes()
+        for each in tmp_path.rglob("*")
+        if each.is_file()
+    }
+    assert fetched_ == {each: data for each, data in office.run.objects.items() if each != name}
+    assert "not fetched" in office.call("evidence", "get", office.name, "--into", str(tmp_path)).output
+    assert accesses(office.run.evidence, office.run.folder)[0].detail == "downloaded; 1 difference"
+
+
+def test_of_a_run_that_is_not_sealed_what_is_left_out_is_named_too(tmp_path: Path) -> None:
+    run = Archived()
+    run.desk().keep_bytes("data/a.txt", b"x", kind="n", media_type="text/plain")
+    run.evidence.stored[f"{run.folder}/data"] = run.evidence.stored[f"{run.folder}/data/a.txt"]
+    office = Office(run)
+    told = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)
+    assert told["differences"] == ["data: cannot be a file beside data/a.txt, and was not fetched"]
+    assert (tmp_path / office.name / "data" / "a.txt").read_bytes() == b"x"
+
+
+def test_a_whole_name_is_that_of_one_run(office: Office, tmp_path: Path) -> None:
+    """A longer one that ends the same is somebody else's, who cannot keep ours from being named by it."""
+    folder, write = office.run.folder, office.run.evidence.write_once
+    write(f"zz/{folder}/a", [b"x"], metadata={})
+    part = folder.removeprefix("2026/08/inc-71/")
+    write(f"{part}/a", [b"x"], metadata={})
+    for said in (("show", folder), ("get", f"/{folder}/", "--into", str(tmp_path)), ("share", folder, "--to", "bob")):
+        told = office.told("evidence", *said)
+        assert told.get("run", folder) == folder
+    for short in (office.name, part):
+        assert "evidence list has their whole names" in office.told("evidence", "show", short, status=2)["error"]
+
+
+def test_a_run_after_which_no_folder_is_called_is_not_fetched(office: Office, tmp_path: Path) -> None:
+    office.run.evidence.write_once("x/run-a:b/checkpoint.json", [b"{}"], metadata={})
+    assert "no run of ours" in office.told("evidence", "get", "run-a:b", "--into", str(tmp_path), status=2)["error"]
+
+
+@pytest.mark.parametrize("link", ["", "data", "data/memory", "data/memory/image.raw", "data/memory/image.raw.part"])
+@pytest.mark.parametrize("there", [True, False])
+def test_nothing_is_written_through_a_link(office: Office, tmp_path: Path, link: str, there: bool) -> None:
+    """Whoever can write to the folder in which somebody downloads would else choose what is written over."""
+    elsewhere = tmp_path / "elsewhere"
+    if there and link.endswith("raw.part"):
+        elsewhere.write_bytes(b"precious")
+    elif there:
+        elsewhere.mkdir()
+    path = tmp_path / "into" / office.name / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(elsewhere)
+    result = office.call("evidence", "get", office.name, "--into", str(tmp_path / "into"))
     assert result.exit_code == 1
-    assert "somebody put it there" in result.output
-    assert not list(tmp_path.iterdir())
+    assert "is a link, and nothing is written through one" in result.output.replace("\n", " ")
+    assert elsewhere.exists() is there
+    assert not there or (
+        elsewhere.read_bytes() == b"precious" if elsewhere.is_file() else not list(elsewhere.iterdir())
+    )
+
+
+def test_a_link_that_comes_after_the_look_is_not_written_through_either(office: Office, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / "image.raw.part").symlink_to(tmp_path / "precious")
+    with pytest.raises(OSError, match="symbolic link"):
+        list(fetched(office.archive({}, ""), f"{office.run.folder}/data/memory/image.raw", tmp_path / "image.raw"))
+    assert (tmp_path / "precious").read_bytes() == b"precious"
 
 
 def test_a_link_reads_for_eight_hours_and_is_noted_with_whom_it_is_for(office: Office) -> None:
@@ -250,6 +338,42 @@ def test_a_link_reads_for_eight_hours_and_is_noted_with_whom_it_is_for(office: O
     assert (noted.what, noted.to, noted.why.purpose) == ("shared", "bob", "review")
     assert "sig=" not in noted.line.decode()
     assert office.call("evidence", "share", office.name, "data/none", "--to", "bob").exit_code == 2
+
+
+@pytest.mark.parametrize("hours", ["nan", "inf", "-inf", "-1", "0", "1e-12", "0.016", "168.1", "a day", ""])
+def test_a_link_works_for_a_minute_at_least_and_seven_days_at_most(office: Office, hours: str) -> None:
+    result = office.call("evidence", "share", office.name, "--to", "bob", "--hours", hours)
+    assert result.exit_code == 2
+    assert "from 0.02 (about a minute) to 168 (seven days)" in result.output
+    assert office.noted() == []
+
+
+@pytest.mark.parametrize("hours", ["0.02", "1e-1", "168"])
+def test_and_for_anything_between(office: Office, hours: str) -> None:
+    office.told("evidence", "share", office.name, "--to", "bob", "--hours", hours)
+
+
+UNREADABLE = ["", " ", "x" * 501, "\udcff", "bob\nx", "\x1b[2J", "\x00"]
+
+
+@pytest.mark.parametrize("said", UNREADABLE, ids=ascii)
+def test_to_whom_and_why_are_texts_that_a_note_can_hold(office: Office, said: str) -> None:
+    """Nobody is to find half of a name there, or none."""
+    for command in (
+        ("share", office.name, "--to", said),
+        ("share", office.name, "--to", "bob", "--why", said),
+        ("hold", "71", "--why", said),
+    ):
+        result = office.call("evidence", *command)
+        assert (result.exit_code, "1 to 500 characters" in result.output) == (2, True)
+    assert office.noted() == []
+
+
+@pytest.mark.parametrize("said", ["b", "x" * 500, "日本 法律事務所", 'N. N., "Example" LLP'])
+def test_who_was_lent_a_run_is_noted_whole(office: Office, said: str) -> None:
+    office.told("evidence", "share", office.name, "--to", said, "--why", said)
+    (noted,) = accesses(office.run.evidence, office.run.folder)
+    assert (noted.to, noted.why.purpose) == (said, said)
 
 
 def test_a_hold_is_set_on_every_object_of_an_incident_and_let_go(office: Office) -> None:
@@ -276,6 +400,33 @@ def test_what_happens_since_changes_nothing_of_the_run(office: Office) -> None:
         office.told("evidence", *command)
     assert office.run.objects == before
     assert office.told("verify")["whole"]
+
+
+def test_a_run_in_the_place_of_another_one_is_told_where_the_folders_are_called_as_in_the_archive(
+    office: Office, tmp_path: Path
+) -> None:
+    """As after azcopy; what `get` brings may lie anywhere."""
+    other = office.run.folder.replace("inc-71", "inc-72")
+    for place in (office.run.folder, other, "anywhere/run-1"):
+        for name, data in office.run.objects.items():
+            path = tmp_path / place / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    told = office.told("verify", str(tmp_path), status=1)
+    found = {each["run"]: [one["text"] for one in each["differences"]] for each in told["runs"]}
+    assert found == {
+        str(tmp_path / office.run.folder): [],
+        str(tmp_path / "anywhere" / "run-1"): [],
+        str(tmp_path / other): [f"is the seal of another run: {office.run.folder}"],
+    }
+    assert not office.told("verify", os.path.relpath(tmp_path / other), status=1)["whole"]
+
+
+def test_it_is_said_where_chains_of_accesses_were_not_looked_at(office: Office, tmp_path: Path) -> None:
+    assert office.told("verify")["runs"][0]["accesses"] is True
+    office.told("evidence", "get", office.name, "--into", str(tmp_path))
+    assert office.told("verify", str(tmp_path))["runs"][0]["accesses"] is False
+    assert "neither versions nor chains of accesses were looked at" in office.call("verify", str(tmp_path)).stderr
 
 
 def test_a_downloaded_run_whose_seal_is_gone_is_not_passed_over(office: Office, tmp_path: Path) -> None:

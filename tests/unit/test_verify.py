@@ -1,7 +1,10 @@
 """What a stranger is told of a run: that it is as it was sealed, or exactly what differs."""
 
+import ast
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -372,6 +375,31 @@ def test_a_name_can_neither_hide_nor_end_the_line_that_tells_of_it(run: Archived
     assert str(found).startswith("data/\\x1b[2Kx\\n5 objects; as it was sealed: is not part of the run")
 
 
+@pytest.mark.parametrize("hostile", ["\x1b[2J\x1b[8m", "5 objects\n", "\u202e", "\u65e5", "\x9b2J"], ids=ascii)
+def test_no_text_of_a_seal_reaches_the_terminal_as_it_is(run: Archived, folder: Path, hostile: str) -> None:
+    """Anybody can seal a run with a key of their own; and not every terminal has every sign."""
+
+    def edit(point: dict[str, Any]) -> None:
+        point["run"] = hostile
+        point["signer"] |= {"kind": "key-vault", "key": hostile}
+
+    forged = signed_anew(run, edit)
+    (folder / "checkpoint.json").write_bytes(forged)
+    (folder / "data" / f"{hostile}.txt").write_bytes(b"x")
+    odd = folder.rename(folder.with_name(f"run{hostile}"))
+    told = ascii(hostile)[1:-1]
+    for path, status, lines, end in (
+        (odd, 1, 3, f"signed with the key-vault key {told}; NOT as it was sealed: 2 differences"),
+        (odd / "data", 2, 1, f"run{told}/data: no run that was sealed (checkpoint.json is missing)"),
+    ):
+        done = subprocess.run([sys.executable, str(odd / "verify.py"), str(path)], check=False, capture_output=True)
+        said = (done.stdout + done.stderr).decode("ascii").splitlines()
+        assert (done.returncode, len(said)) == (status, lines)
+        assert all(each.isprintable() for each in said)
+        assert said[-1].endswith(end)
+        assert said[-1].startswith(f"{told}: 17 objects") or path != odd
+
+
 @pytest.mark.parametrize("rubbish", [b"", b"[]", b"{}", b"\xff\xfe", b'{"files": 3, "signer": "x"}', b'{"items": [3]}'])
 @pytest.mark.parametrize("name", KINDS)
 def test_rubbish_is_reported_and_breaks_nothing(run: Archived, name: str, rubbish: bytes) -> None:
@@ -412,6 +440,57 @@ def test_the_file_in_the_run_checks_it_with_nothing_of_ours(folder: Path) -> Non
     assert done.returncode == 1
     assert "data/memory/image.raw, bytes 1-: has 1 bytes instead of 6" in done.stdout
     assert subprocess.run([*command, str(folder.parent)], check=False, capture_output=True).returncode == 2
+
+
+def interpreter(version: str) -> str:
+    """A Python of this version, where this machine has one. A name in the path may be a shim that leads nowhere."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [*sorted(pyenv.glob(f"{version}.*/bin/python")), shutil.which(f"python{version}")]
+    runs = (each for each in found if each and not subprocess.run([each, "-c", ""], check=False).returncode)
+    return str(next(runs, ""))
+
+
+def in_the_run(version: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    python = interpreter(version)
+    if not python:
+        pytest.skip(f"there is no Python {version} here; the oldest syntax and `zip` are looked at in any case")
+    return subprocess.run([python, "-I", "-S", str(folder / "verify.py")], check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.10", "3.12"])
+def test_a_reviewer_with_an_older_python_is_told_the_same(folder: Path, version: str) -> None:
+    done = in_the_run(version, folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder / "data" / "memory" / "image.raw").write_bytes(b"memorz")
+    (folder / "manifest.json").write_bytes(b"[" * 100_000)
+    done = in_the_run(version, folder)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "data/memory/image.raw" in done.stdout
+    assert "manifest.json, line 1: is not JSON any more" in done.stdout
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.10", "3.12"])
+def test_and_of_the_bytes_that_differ(folder: Path, version: str) -> None:
+    (folder / "data" / "memory" / "image.raw").write_bytes(b"memorz")
+    done = in_the_run(version, folder)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "data/memory/image.raw, bytes 0-5: differ from what was sealed" in done.stdout
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.7", "3.8"])
+def test_one_with_too_old_a_python_is_not_told_that_something_differs(folder: Path, version: str) -> None:
+    done = in_the_run(version, folder)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "verify.py needs Python 3.9 or newer\n")
+
+
+def test_the_file_in_the_run_is_written_for_python_3_9() -> None:
+    """And so that 3.6 comes as far as to say that it is too old."""
+    text = Path(_verify.__file__).read_text(encoding="utf-8")
+    ast.parse(text, feature_version=(3, 6))
+    assert "strict=" not in text
+    assert "from __future__" not in text
+    said = text.index("sys.exit(2)")
+    assert text.index("\nimport ") < said < text.index("\nfrom ")
 
 
 @pytest.mark.parametrize("target", ["/etc/hostname", "nowhere", "../image.raw", "../../data"])

@@ -21,13 +21,18 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECA
 _LABEL = 20
 
 
+def portable(name: str) -> bool:
+    """Whether a file can have this name on every system: plain letters, digits, dots, hyphens and underscores."""
+    segments = name.split("/")
+    plain = all(_SEGMENT.fullmatch(each) and not _DEVICES.fullmatch(each) for each in segments)
+    return plain and len(name) <= LONGEST
+
+
 def check_payload(name: str, others: Iterable[str] = ()) -> None:
     """Raise ValueError unless a collected item can be kept under this name: `data/...`, plain letters, digits, dots,
     hyphens and underscores, no other item's name but for its capitals, and none that is a folder of one.
     """
-    segments = name.split("/")
-    plain = all(_SEGMENT.fullmatch(each) and not _DEVICES.fullmatch(each) for each in segments)
-    if len(segments) < 2 or segments[0] != "data" or not plain or len(name) > LONGEST:  # noqa: PLR2004 - a folder and a name
+    if not name.startswith("data/") or not portable(name):
         raise ValueError(f"not the name of an item in a run: {name[:120]!r}")
     mine = f"{name}/".lower()
     for each in others:
