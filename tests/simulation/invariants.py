@@ -215,7 +215,8 @@ def merged_is_carried_on(world: World) -> Iterator[str]:
     """
     actions = world.record.actions()
     for target, source, at in world.record.absorbed():
-        tried = [each for each in actions if each.attempt and each.state is not State.UNAVAILABLE]  # may be had by now
+        had = [each for each in actions if each.attempt and each.state is not State.UNAVAILABLE]  # may be had by now
+        tried = [each for each in had if each.state is not State.WITHDRAWN or each.machine_action or each.doubtful]
         before = {(each.target, each.responder): each for each in tried if each.incident == source}
         for action in actions:
             done = before.get((action.target, action.responder)) if action.responder not in _UNDOING else None

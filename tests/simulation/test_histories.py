@@ -33,6 +33,11 @@ REGRESSIONS = {
 """Seeds that found a bug, with the bug in words. They came before there were scenes, and are
 played without. (A later change of the simulation changes what a seed plays.)"""
 
+REGRESSIONS_WITH_SCENES = {
+    2436: "a device that was released and attacked again while nobody looked counted as being isolated, for good",
+    3489: "an incident shared the success of an isolation that a person had ended before that was seen",
+}
+
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
@@ -66,6 +71,12 @@ class TestMoreHistories(_Seeds):
 @pytest.mark.parametrize("seed", REGRESSIONS, ids=lambda seed: f"{seed}")
 def test_what_once_broke_holds(seed: int) -> None:
     outcome = play(seed, replace(drawn(seed), scenes=False))
+    assert not outcome.problems, told(outcome)
+
+
+@pytest.mark.parametrize("seed", REGRESSIONS_WITH_SCENES, ids=lambda seed: f"{seed}")
+def test_what_once_broke_in_a_scene_holds(seed: int) -> None:
+    outcome = play(seed)
     assert not outcome.problems, told(outcome)
 
 
