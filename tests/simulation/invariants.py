@@ -217,9 +217,10 @@ def merged_is_carried_on(world: World) -> Iterator[str]:
     for target, source, at in world.record.absorbed():
         had = [each for each in actions if each.attempt and each.state is not State.UNAVAILABLE]  # may be had by now
         tried = [each for each in had if each.state is not State.WITHDRAWN or each.machine_action or each.doubtful]
-        before = {(each.target, each.responder): each for each in tried if each.incident == source}
+        before = {(each.target, each.responder, each.goal): each for each in tried if each.incident == source}
         for action in actions:
-            done = before.get((action.target, action.responder)) if action.responder not in _UNDOING else None
+            goal = (action.target, action.responder, action.goal)
+            done = before.get(goal) if action.responder not in _UNDOING else None
             # what was being planned while we learnt of it may not know
             if action.incident != target or done is None or action.created <= at + _SKEW * 75 or not action.attempt:
                 continue
