@@ -89,9 +89,7 @@ def _noted(session: Session, archive: Archive, runs: Collection[str], why: str, 
             if not on:
                 raise
             yield f"{run}: could not be noted beside the run: {error}"
-        except (
-            ValueError
-        ) as error:  # a stranger's run, by a name that no URL can carry: nothing of it can be held either
+        except ValueError as error:  # a stranger's name, which no URL can carry: nothing of it can be held either
             yield f"{run}: could not be noted beside the run: {error}"
         else:
             session.voice.aside(f"{run}: noted as access {seen['access']}")

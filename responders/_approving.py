@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from responders._consent import approved, called, declined, what
+from responders._consent import approved, called, declined, latest, what
 from responders._guardrails import Go, Ordered, rule
 from responders._holding import held
 from responders._job import Answer
@@ -28,7 +28,7 @@ def approve(job: Job, order: Approve) -> Answer:
     now = job.ports.clock.now()
 
     def becomes(action: Action) -> Action | str:
-        to = approved(action, order.by, job.latest, now)
+        to = approved(action, order.by, latest(order, now), now)
         return to if isinstance(to, str) else forbidden(job.ports, to, later=True) or to
 
     return _answered(job, order, "approved", becomes)

@@ -41,7 +41,7 @@ def approved(action: Action, by: str, asked: datetime, now: datetime) -> Action 
         return f"it does not wait: it {EXPLAINED[action.state]}"
     if lapsed(action, now):
         return f"its approval expired at {action.approve_by:%Y-%m-%d %H:%M} UTC; anew: bulkhead retry {action.id}"
-    given = {"approved": True, "approved_by": by, "approved_at": min(asked, now), "held": False}
+    given = {"approved": True, "approved_by": by, "approved_at": asked, "held": False}
     return action.to(State.PLANNED, now, due=now, detail=f"approved by {by}", todo="", **given)
 
 

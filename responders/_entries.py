@@ -15,7 +15,8 @@ from shared.models.plan import Plan
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.storage.interface import Row
+    from shared.models.progress import IncidentState
+    from shared.storage.interface import Documents, Row
 
 K = TypeVar("K", bound=Kept)
 
@@ -45,6 +46,12 @@ def planned(data: bytes) -> Plan:
     except ValidationError as error:
         why = error.errors()[0]["msg"]
         raise Unreadable(f"the plan of an incident cannot be read by this version: {why}", 60.0) from None
+
+
+def plan_of(documents: Documents, state: IncidentState) -> Plan | None:
+    """The plan of what was assessed last; None where there is none. Raises Unreadable."""
+    data = documents.read(f"{state.id}/{state.assessed}/plan.json")
+    return planned(data) if data else None
 
 
 def renewed(before: Entry[K] | None, made: K) -> K:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from responders._alarms import over, trouble
-from responders._entries import planned
+from responders._entries import plan_of
 from responders._languages import Words
 from responders._notices import (
     FINAL,
@@ -105,9 +105,9 @@ class Notify:
         actions = self._ports.ledger.actions(state.id)
         if state.mode != "observe":
             return actions
-        data = self._ports.documents.read(f"{state.id}/{state.assessed}/plan.json")
+        plan = plan_of(self._ports.documents, state)
         known = {action.key for action in actions}
-        for action in planned(data).actions if data else ():
+        for action in plan.actions if plan else ():
             if action.key not in known:
                 seen = State.OBSERVED if action.state is State.PLANNED else action.state
                 actions.append(action.model_copy(update={"state": seen}))

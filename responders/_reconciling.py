@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from responders._entries import planned
+from responders._entries import plan_of
 from responders._interface import GIVING_BACK, containment, newest
 from responders._listing import listing
 from responders._watch import Watch
@@ -98,8 +98,8 @@ def _attacked_since(ports: Ports, state: IncidentState, device: str, last: Machi
     """Whether an incident knows of an alert on a device since that was given back, or of what is not assessed yet."""
     if state.assessed != state.seen:
         return True
-    plan = ports.documents.read(f"{state.id}/{state.assessed}/plan.json")
-    assessment = planned(plan).assessment if plan else None
+    plan = plan_of(ports.documents, state)
+    assessment = plan.assessment if plan else None
     for each in assessment.devices if assessment else ():
         alert = each.newest_alert or (assessment.newest_alert if assessment else None)
         if target_of(each.id) == target_of(device) and alert and last.created:

@@ -15,7 +15,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from responders._cases import REPORTS
-from responders._entries import renewed
+from responders._entries import plan_of, renewed
 from responders._investigation.opinions import with_opinions, worth_asking
 from responders._languages import Words
 from responders._notices import digest_of
@@ -28,7 +28,7 @@ from responders._report.kept import labels, placed, written
 from responders._report.page import page
 from responders._report.plain import plain
 from responders._report.revisions import next_number, revision_name, wanted
-from responders._report.sources import actions_of, gather, plan_of, zone_of
+from responders._report.sources import actions_of, gather, zone_of
 from responders._report.summary import still_contained
 from responders._reputation import opinions
 from shared.models.asked import Remark
@@ -92,7 +92,7 @@ class Reporting:
 
     def _digest(self, state: IncidentState, notices: Sequence[Notice]) -> str:
         """A name for what a report would be made of: where nothing of it changed, there is nothing to do."""
-        actions = actions_of(self._ports, state, plan_of(self._ports, state))
+        actions = actions_of(self._ports, state, plan_of(self._ports.documents, state))
         told = sorted({(notice.chapter, notice.kind) for notice in notices})
         notes = self._ports.ledger.every(Remark, f"incident:{state.id}", "note:")
         settings = self._ports.settings

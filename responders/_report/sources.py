@@ -8,7 +8,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from responders._cases import partition_of
-from responders._entries import planned
+from responders._entries import plan_of
 from responders._interface import Lane
 from responders._investigation.gathering import findings_of
 from responders._report.value import Custody, Hashes, Note, Report, Revision, Step
@@ -40,7 +40,7 @@ def gather(ports: Ports, state: IncidentState, kept: Sequence[KeptRevision], sto
     Rejected.
     """
     settings = ports.settings
-    plan = plan_of(ports, state)
+    plan = plan_of(ports.documents, state)
     actions = actions_of(ports, state, plan)
     name = settings.REPORT_ZONE
     snapshot = ports.documents.read(snapshot_name(state.id, state.assessed))
@@ -84,12 +84,6 @@ def actions_of(ports: Ports, state: IncidentState, plan: Plan | None) -> list[Ac
             seen = State.OBSERVED if action.state is State.PLANNED else action.state
             actions.append(action.model_copy(update={"state": seen}))
     return actions
-
-
-def plan_of(ports: Ports, state: IncidentState) -> Plan | None:
-    """The plan of what was assessed last."""
-    data = ports.documents.read(f"{state.id}/{state.assessed}/plan.json")
-    return planned(data) if data else None
 
 
 def _incident(snapshot: bytes | None, state: IncidentState) -> Incident:

@@ -126,8 +126,9 @@ def _headline(report: Report, words: Words) -> tuple[str, str]:
     withdrawn = all(each.state is State.WITHDRAWN for each in wanted)
     if not devices or (withdrawn and report.state.verdict == Verdict.HARMLESS):
         return (words("headline.nothing"), "good") if report.state.verdict == Verdict.HARMLESS else ("", "")
-    done = still_contained(report)
-    ended = [each.finished_at for each in _standing(report) if each.state is State.SUCCEEDED and each.finished_at]
+    stands = _standing(report)
+    done = {target_of(each.device) for each in stands}
+    ended = [each.finished_at for each in stands if each.state is State.SUCCEEDED and each.finished_at]
     if not done and any(each.state in GOOD for each in wanted):
         return words("headline.released"), "wait"
     if not done:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from responders._given_back import GIVEN_BACK_BY
 from responders._governor import LEASE
 from responders._sessions import CLEAN_UP
 from shared.models.action import State, target_of
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 Invariant = Callable[["World"], Iterator[str]]
 _SKEW = timedelta(seconds=1)
 _LISTED = timedelta(seconds=175)
-_UNDOING = {"release", "unrestrict"}
 """After which whoever looks sees a release: actions may be hidden for 100 seconds, and workers be slow."""
 
 
@@ -220,7 +220,7 @@ def merged_is_carried_on(world: World) -> Iterator[str]:
         before = {(each.target, each.responder, each.goal): each for each in tried if each.incident == source}
         for action in actions:
             goal = (action.target, action.responder, action.goal)
-            done = before.get(goal) if action.responder not in _UNDOING else None
+            done = before.get(goal) if action.responder not in GIVEN_BACK_BY.values() else None
             # what was being planned while we learnt of it may not know
             if action.incident != target or done is None or action.created <= at + _SKEW * 75 or not action.attempt:
                 continue
