@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from responders._entries import Entry
     from responders._job import Job
+    from responders._ledger import Ledger
     from responders._ports import Ports
     from shared.models.order import Hold, Resume
 
@@ -32,7 +33,12 @@ log = logging.getLogger(__name__)
 
 def held(ports: Ports) -> str:
     """Who holds everything, since when and why, in words; empty where nobody does."""
-    entry = ports.ledger.single(Held, HOLD)
+    return held_in(ports.ledger)
+
+
+def held_in(ledger: Ledger) -> str:
+    """The same for who has nothing but the ledger."""
+    entry = ledger.single(Held, HOLD)
     return _words(entry.value) if entry and entry.value.active else ""
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responders._governed import GovernedDevices
-from shared.errors import Transient, Unobtainable
+from shared.errors import Rejected, Transient, Unobtainable
 from shared.models.command import GetFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from responders._governor import Governor
     from shared.clients.interface import Devices
@@ -62,14 +62,16 @@ def _put(devices: Devices, wanted: Iterable[str], listed: Mapping[str, str]) -> 
 class PinnedDevices(GovernedDevices):
     """`Devices` within their budgets, whose live response sessions use nothing but what is pinned."""
 
-    def __init__(self, inner: Devices, governor: Governor, settings: Settings) -> None:
-        """`inner` makes the calls."""
+    def __init__(self, inner: Devices, governor: Governor, settings: Settings, held: Callable[[], str]) -> None:
+        """`inner` makes the calls; `held` says who holds everything, empty where nobody does."""
         super().__init__(inner, governor)
         self._settings = settings
+        self._held = held
 
     def live_response(self, device: str, commands: Sequence[Command], comment: str) -> MachineAction:
         """See `Devices.live_response`. Raises also Unobtainable, where a file of the operator's is not the pinned one,
-        or Windows is off. After an upload it raises Transient, for the POST to be made by somebody with time for it.
+        or Windows is off. After an upload it raises Transient, for the POST to be made by somebody with time for it;
+        likewise where somebody began to hold everything while the library was read.
         """
         names = {command.name for command in commands if not isinstance(command, GetFile)}
         windows = any(name.endswith(_WINDOWS) for name in names & scripts().keys())
@@ -82,7 +84,19 @@ class PinnedDevices(GovernedDevices):
         put = _put(self, names & scripts().keys(), listed)
         if put:
             raise Transient(f"the library did not hold our {', '.join(put)}; now it does")
+        self._look()
         return super().live_response(device, commands, comment)
+
+    def _look(self) -> None:
+        """Raise Transient where everything is held by now. What our own storage refuses must not pass for a refusal of
+        the POST.
+        """
+        try:
+            hold = self._held()
+        except Rejected as error:
+            raise Transient(f"whether everything is held cannot be read now: {error}") from error
+        if hold:
+            raise Transient(f"everything is held {hold}")
 
     def _check(self, name: str, found: str) -> None:
         pinned = self._settings.TOOLS.get(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from datetime import UTC, datetime
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -16,6 +16,7 @@ from responders._diagnosis import DEFENDER, GRAPH
 from responders._flow import Flow
 from responders._governed import GovernedHunting, GovernedIncidents, GovernedReputation
 from responders._governor import Governor
+from responders._holding import held_in
 from responders._ledger import Ledger
 from responders._library import PinnedDevices
 from responders._ports import DOCUMENTS, EVIDENCE, PAGER, REVIEW, STAGING, TABLE, Ports
@@ -105,7 +106,7 @@ def build(environment: Mapping[str, str]) -> Ports:
         signer=_signer(settings, rows),
         pages=evidence.pages(REVIEW),
         incidents=GovernedIncidents(GraphIncidents(graph), governor),
-        devices=PinnedDevices(DefenderDevices(defender, deadline), governor, settings),
+        devices=PinnedDevices(DefenderDevices(defender, deadline), governor, settings, partial(held_in, ledger)),
         downloads=LinkDownloads(settings.DOWNLOAD_HOSTS, session(), loopback=local),
         hunting=GovernedHunting(GraphHunting(graph), governor),
         responders=responders(),

@@ -81,7 +81,7 @@ class Bench:
         )
         self.inner = FakeDevices(self.tenant, mishaps=mishaps or Mishaps())
         governor = Governor(FakeRows(), self.clock, self.settings)
-        self.devices = PinnedDevices(self.inner, governor, self.settings)
+        self.devices = PinnedDevices(self.inner, governor, self.settings, held=lambda: "")
         downloads = FakeDownloads(self.tenant, mishaps=mishaps or Mishaps())
         self.desk = TimedDesk(
             self.devices,

@@ -7,11 +7,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from responders._flow import Flow
 from responders._governed import GovernedHunting, GovernedIncidents
 from responders._governor import Governor
+from responders._holding import held_in
 from responders._ledger import Ledger
 from responders._library import PinnedDevices
 from responders._policies import SHIPPED, Policies
@@ -130,7 +132,7 @@ def ticking(clock: FakeClock, clients: Clients, *, policy: Path = SHIPPED, **cha
         signer=FakeSigner(),
         pages=FakePages(),
         incidents=GovernedIncidents(clients.incidents, governor),
-        devices=PinnedDevices(clients.devices, governor, settings),
+        devices=PinnedDevices(clients.devices, governor, settings, partial(held_in, ledger)),
         downloads=clients.downloads,
         hunting=GovernedHunting(clients.hunting, governor),
         responders=responders(),

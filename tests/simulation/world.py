@@ -13,6 +13,7 @@ from local.tenant.model import Tenant
 from local.tenant.settings import Durations, TenantSettings
 from responders._governed import GovernedHunting, GovernedIncidents
 from responders._governor import Governor
+from responders._holding import held_in
 from responders._ledger import Ledger
 from responders._library import PinnedDevices
 from responders._policies import SHIPPED, Policies
@@ -311,7 +312,7 @@ class World:
             signer=FakeSigner(before=self._before),
             pages=self.pages,
             incidents=GovernedIncidents(self._incidents, governor),
-            devices=PinnedDevices(self._devices, governor, settings),
+            devices=PinnedDevices(self._devices, governor, settings, partial(held_in, ledger)),
             downloads=self._downloads,
             hunting=GovernedHunting(self._hunting, governor),
             responders=self._responders(),

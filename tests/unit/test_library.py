@@ -4,6 +4,8 @@ import hashlib
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,16 @@ from tree_sitter import Language, Node, Parser
 
 from local.tenant import samples
 from responders._governor import Governor
+from responders._holding import HOLD, held_in
+from responders._ledger import Ledger
 from responders._library import PinnedDevices, scripts, sync
 from shared.config import Settings
-from shared.errors import Transient, Unobtainable
+from shared.errors import Rejected, Transient, Unobtainable
+from shared.models.asked import Held
 from shared.models.command import GetFile, PutFile, RunScript
 from tests.contract.test_clients_stand import tenant_of
 from tests.fakes.clients import FakeDevices
-from tests.fakes.storage import FakeClock, FakeRows
+from tests.fakes.storage import FakeClock, FakeRows, Hook
 
 HOST = samples.fleet_id(2)
 OURS = "bulkhead-linux.sh"
@@ -29,11 +34,13 @@ PINNED = {"tool": {"sha256": hashlib.sha256(TOOL).hexdigest().upper()}}
 class Stand:
     """A tenant, and devices behind the pins."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, before: Hook | None = None, **settings: object) -> None:
         clock = FakeClock()
         self.tenant = tenant_of(clock)
         chosen = Settings.model_validate({"DEPLOYMENT": "test", "TOOLS": PINNED, **settings})
-        self.devices = PinnedDevices(FakeDevices(self.tenant), Governor(FakeRows(), clock, chosen), chosen)
+        self.rows = FakeRows(before=before)
+        held = partial(held_in, Ledger(self.rows))
+        self.devices = PinnedDevices(FakeDevices(self.tenant), Governor(FakeRows(), clock, chosen), chosen, held)
 
     def asked(self, *commands: PutFile | RunScript | GetFile) -> int:
         """Ask for a session; gives how many the tenant has had."""
@@ -74,7 +81,7 @@ def test_our_script_is_put_there_first_and_the_session_is_for_somebody_with_time
 def test_a_file_of_others_that_is_not_the_pinned_one_is_never_used(
     content: bytes | None, settings: dict[str, object], words: str
 ) -> None:
-    stand = Stand(**settings)
+    stand = Stand(None, **settings)
     if content:
         stand.tenant.library.put("tool", content, "them")
     for command in (PutFile("tool"), RunScript("tool")):
@@ -88,6 +95,28 @@ def test_files_alone_need_no_library() -> None:
     stand = Stand()
     assert stand.asked(GetFile("/etc/hosts")) == 1
     assert not [entry for entry in stand.tenant.journal.entries() if "library" in entry["path"]]
+
+
+def test_a_hold_that_began_while_the_library_was_read_is_heeded() -> None:
+    stand = Stand()
+    ledger, at = Ledger(stand.rows), datetime(2026, 1, 5, 9, tzinfo=UTC)
+    ledger.put_single(HOLD, Held(active=True, since=at, by="ada", why="a drill"), "")
+    with pytest.raises(Transient, match="everything is held by ada since 2026-01-05 09:00 UTC: a drill"):
+        stand.asked(GetFile("/etc/hosts"))
+    assert stand.sessions == 0
+
+
+def test_storage_that_refuses_to_tell_of_a_hold_does_not_pass_for_defender() -> None:
+    """A refusal of the POST would end the action; this one is of a role that is being renewed."""
+
+    def refuse(call: str) -> None:
+        if call == "rows.get":
+            raise Rejected("not allowed", status=403)
+
+    stand = Stand(before=refuse)
+    with pytest.raises(Transient, match="whether everything is held cannot be read now: not allowed"):
+        stand.asked(GetFile("/etc/hosts"))
+    assert stand.sessions == 0
 
 
 def test_windows_is_off_until_somebody_switches_it_on() -> None:
