@@ -19,8 +19,9 @@ from console.voice import Json, ours, table
 from console.words import many
 from responders import _access
 from responders._access import Access, Stored, accesses, record
+from responders._bounded import bounded
 from responders._inert import inert
-from responders._verify import CHECKPOINT, MANIFEST, Folder, check, plain
+from responders._verify import CHECKPOINT, LARGE, MANIFEST, Folder, check, plain
 from shared import VERSION
 from shared.errors import Denied, NotFound, Rejected
 from shared.models.archive.custody import Who
@@ -131,9 +132,9 @@ def shown(session: Session, run: str) -> None:
 
 
 def manifest_of(archive: Archive, folder: str) -> Manifest | None:
-    """A run's manifest; None where there is none, or none that can be read any more."""
+    """A run's manifest; None where there is none, or none that can be read any more, or one larger than any of ours."""
     try:
-        return Manifest.model_validate_json(b"".join(archive.evidence.read(f"{folder}/{MANIFEST}")))
+        return Manifest.model_validate_json(bounded(archive.evidence, f"{folder}/{MANIFEST}", LARGE) or b"")
     except (NotFound, ValidationError):
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -357,3 +358,15 @@ def test_a_chain_that_storage_does_not_give_keeps_nobody_from_holding(office: Of
         "error": str(error),
         "problems": [],
     }
+
+
+def test_a_manifest_that_would_fill_the_memory_is_not_parsed(office: Office) -> None:
+    """Whoever looks at a run does so on a machine of their own, and a stranger may have made it."""
+    office.spoil("manifest.json", b'{"v":1,"items":[' + b"[]," * 600_000 + b"[]]}")
+    tracemalloc.start()
+    told = office.told("evidence", "show", office.name, status=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert told["manifest"] is None
+    assert "manifest.json cannot be read" in told["problems"][0]
+    assert peak < 40 << 20
