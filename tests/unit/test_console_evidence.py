@@ -87,7 +87,7 @@ def test_a_run_is_shown_with_its_proof_and_what_happened_since(office: Office) -
 def test_verify_says_that_all_is_as_it_was_sealed_and_notes_that_it_was_read(office: Office) -> None:
     told = office.told("verify")
     assert told["whole"]
-    assert told["runs"][0]["signed"] == f"local key {NAME}"
+    assert told["runs"][0]["signed"] == f"{NAME} (local key)"
     assert office.noted() == [("verified", "ann@contoso.com", "")]
 
 
