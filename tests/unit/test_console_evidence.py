@@ -422,13 +422,6 @@ def test_a_run_in_the_place_of_another_one_is_told_where_the_folders_are_called_
     assert not office.told("verify", os.path.relpath(tmp_path / other), status=1)["whole"]
 
 
-def test_it_is_said_where_chains_of_accesses_were_not_looked_at(office: Office, tmp_path: Path) -> None:
-    assert office.told("verify")["runs"][0]["accesses"] is True
-    office.told("evidence", "get", office.name, "--into", str(tmp_path))
-    assert office.told("verify", str(tmp_path))["runs"][0]["accesses"] is False
-    assert "neither versions nor chains of accesses were looked at" in office.call("verify", str(tmp_path)).stderr
-
-
 def test_a_downloaded_run_whose_seal_is_gone_is_not_passed_over(office: Office, tmp_path: Path) -> None:
     """Beside another one that is whole: removing a file must not make an end green."""
     for number in (1, 2):
