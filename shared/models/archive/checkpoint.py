@@ -30,7 +30,7 @@ WORTH = {
         "checkpoint.json is signed with a key in Key Vault. Whoever forges a run signs with a key of their own, and\n"
         "can call it anything: what tells a key is its fingerprint, the SHA-256 of its modulus, which verify.py\n"
         "prints. Compare it with the one in the app's log (the lines bulkhead.custody), or with that of the key in\n"
-        f"the vault of whoever collected this:\n\n  {FINGERPRINT_OF}\n"
+        f"the vault of whoever collected this:\n\n  {FINGERPRINT_OF}"
     ),
     LOCAL: (
         "checkpoint.json is signed with a local key, which lies in the app's own storage: it holds against whoever\n"
