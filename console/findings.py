@@ -133,8 +133,8 @@ class Findings:
 
     def _watching(self, run: str, result: Checked) -> Callable[[int], None]:
         """What is called with each piece that was read of a run: shows how much that is, and tells what is new."""
-        number, told = self.expected.index(run) + 1, 0
-        task = self._progress.add_task(f"{number}/{len(self.expected)} {inert(run, dots=False)}", total=None)
+        place, told = f"{self.expected.index(run) + 1}/{len(self.expected)}", 0
+        task = self._progress.add_task(f"{place} {inert(run.rpartition('/')[2], dots=False)}", total=None)
 
         def step(count: int) -> None:
             nonlocal told
@@ -162,8 +162,8 @@ class Findings:
         """Tell that a person stopped it: what was to be read, and was not, could not be checked."""
         left = [run for run in self.expected if run not in self.results or run in self.unchecked]
         self.unchecked |= dict.fromkeys(left or [self.at], INTERRUPTED)
-        read = len(self.expected) - len(left)
-        self._say(ours(f"{INTERRUPTED}: {read} of {many(len(self.expected), 'run')} were read to their end", "red"))
+        read = f"of {many(len(self.expected), 'run')} {len(self.expected) - len(left)} read to the end"
+        self._say(ours(f"{INTERRUPTED}: {read if self.expected else 'nothing was read'}", "red"))
 
     def end(self) -> None:
         """Tell all of it to a script, and end with the status that it stands for."""

@@ -298,8 +298,10 @@ def follow(reader: Reader) -> Checked:
     run, last, prev = _Run(reader, Checked()), 0, "0" * 64
     for name in sorted(run.names):
         event, number = run.parsed(name), int(name[:6]) if re.fullmatch(r"[0-9]{6}\.json", name) else 0
-        if not number or number != last + 1:
-            run.say(name, "", f"is not event {last + 1}: that is missing, or somebody put this there")
+        if not number:
+            run.say(name, "", "is no event: somebody put it there")
+        elif number != last + 1:
+            run.say(name, "", f"comes next after event {last}: what was between them is missing")
         elif not event or _spelt(event) != run.hashes[name] or event.get("seq") != number:
             run.say(name, "", "is no event of ours any more")
         elif event.get("prev") != prev:
@@ -325,7 +327,7 @@ def _number(text: str) -> int:  # of base64 for URLs, without padding; ValueErro
 
 def main(arguments: list[str]) -> int:
     root = Path(arguments[0]) if arguments else Path(__file__).resolve().parent
-    if root.is_dir() and root.resolve().parent.name == "access":
+    if root.is_dir() and root.resolve().parent.name == "access" and not (root / CHECKPOINT).exists():
         chain = follow(Folder(root))
         end = "unbroken; what came last, it does not tell" if chain.whole else "NOT one unbroken chain"
         print(*chain.findings, plain(f"{root}: {chain.objects} events; {end}"), sep="\n")

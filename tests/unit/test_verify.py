@@ -333,7 +333,7 @@ def test_an_access_that_is_missing_is_named_once(gone: int, told: str) -> None:
     chain = lent(5)
     del chain[f"{gone:06d}.json"]
     assert [str(each) for each in follow(Memory(chain)).findings] == [
-        f"{told}: is not event {gone}: that is missing, or somebody put this there"
+        f"{told}: comes next after event {gone - 1}: what was between them is missing"
     ]
 
 
@@ -368,8 +368,8 @@ def test_what_is_no_event_is_named(event: bytes) -> None:
     "name", ["000000.json", "3.json", "000003.json.part", "x/000003.json", "\u0660\u0660\u0660\u0660\u0660\u0663.json"]
 )
 def test_what_somebody_put_beside_the_accesses_is_named(name: str) -> None:
-    found = follow(Memory({**lent(4), name: b"{}"})).findings
-    assert {each.object for each in found} == {name}
+    (found,) = follow(Memory({**lent(4), name: b"{}"})).findings
+    assert (found.object, found.text) == (name, "is no event: somebody put it there")
 
 
 @pytest.mark.parametrize("version", ["", "3.9", "3.10", "3.12"])
@@ -388,8 +388,14 @@ def test_the_file_in_the_run_follows_the_chain_beside_it(folder: Path, version: 
     (place / "000002.json").unlink()
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "")
-    assert "000003.json: is not event 2" in done.stdout
+    assert "000003.json: comes next after event 1" in done.stdout
     assert "2 events; NOT one unbroken chain" in done.stdout
+
+
+def test_a_run_that_lies_in_a_folder_called_access_is_checked_as_a_run(run: Archived, tmp_path: Path) -> None:
+    folder = put(run.objects, tmp_path / "access" / "case")
+    done = subprocess.run([sys.executable, str(folder / "verify.py")], check=False, capture_output=True, text=True)
+    assert (done.returncode, "as it was sealed" in done.stdout) == (0, True)
 
 
 @pytest.mark.parametrize("name", ["head", "events", "files", "run", "sealed"])
