@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from responders._custody import Chain
 from responders._run import metadata_of, run_folder, run_of, tags_of, who, why
 from responders._sealing import Seal
-from responders._zip_marks import TAIL, zip_marks
+from responders._zip_marks import Zipped
 from shared.errors import Cause, Incomplete, Rejected
 from shared.models.action import Artefact
 from shared.models.archive.contents import Contents
@@ -106,11 +106,11 @@ class Keeping:
 
     def kept(self, name: str, stored: Stored, told: Told) -> Artefact:
         """The item, once a read of its own has shown that what stands there is what was committed."""
-        tally, contents, tail = Tally(), Contents(), b""
+        tally, contents, zipped = Tally(), Contents(), Zipped(named=told.media_type == ZIP)
         for chunk in self.timed(self._ports.evidence.read(stored.name)):
             tally.add(chunk)
             contents.add(chunk)
-            tail = (tail + chunk[-TAIL:])[-TAIL:] if told.media_type == ZIP else b""
+            zipped.add(chunk)
         contents.end()
         if (tally.size, tally.sha256) != (stored.size, stored.sha256):
             raise self._differs(name)
@@ -119,8 +119,7 @@ class Keeping:
             if stored.metadata.get("action") != self._action.id:
                 raise self._differs(name)
             marks.append("stood there already: an earlier call committed it")
-        if told.media_type == ZIP:
-            marks.extend(zip_marks(tail, tally.size))
+        marks.extend(zipped.marks(lambda start, size: self._range(stored.name, start, size)))
         if contents.mark:
             marks.append(contents.mark)
         hashes = Hashes(device=told.device, received=stored.sha256, content=contents.sha256, stored=tally.sha256)
@@ -140,6 +139,14 @@ class Keeping:
         )
         self.say(KEPT, name, source=told.source, to=stored.name, date=told.date, item=item)
         return _artefact(stored.name, item)
+
+    def _range(self, place: str, start: int, size: int) -> bytes:
+        data = b""
+        for chunk in self.timed(self._ports.evidence.read(place, start=start)):
+            data += chunk[: size - len(data)]
+            if len(data) == size:
+                break
+        return data
 
     def note(self, subject: str, detail: str) -> None:
         """Tell, once, what a reader of the custody should know."""
