@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from console.archive import Archive
 
-_BESIDE = {CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, TAGS, "README.txt", "bag-info.txt", "bagit.txt", "verify.py"}
-_EVENT = re.compile(r"custody/\d{6}\.json")
+BESIDE = {CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, TAGS, "README.txt", "bag-info.txt", "bagit.txt", "verify.py"}
+EVENT = re.compile(r"custody/\d{6}\.json")
 _PART = ".part"
 
 
@@ -69,7 +69,7 @@ def parted(names: Iterable[str], items: Container[str]) -> tuple[list[str], list
 
 
 def _rank(name: str, items: Container[str]) -> int:
-    if name in _BESIDE or _EVENT.fullmatch(name):
+    if name in BESIDE or EVENT.fullmatch(name):
         return 0
     return (1 if name in items else 2) if name.startswith("data/") else 3
 

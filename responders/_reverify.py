@@ -16,7 +16,7 @@ from responders._lost import sealed_runs
 from responders._rewritten import broken_access, rewritten
 from responders._run import who
 from responders._until import Until
-from responders._verify import CHECKPOINT, Finding, check
+from responders._verify import CHECKPOINT, Checked, Finding, check
 from shared.errors import BulkheadError, Cause, Incomplete, Rejected, Transient
 from shared.models.action import Kept
 from shared.models.archive.checkpoint import PublicKey
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from responders._entries import Entry
     from responders._ports import Ports
-    from responders._verify import Checked
     from shared.storage.interface import Evidence
 
 SAMPLE_HOURS, HELD_HOURS = 28 * 24, 24
@@ -192,12 +191,17 @@ def _forged(ports: Ports, evidence: Evidence, run: str) -> bool:
 
 
 def _reread(ports: Ports, run: str, stop: datetime) -> None:
-    """Read a run and what lies beside it. What differs is told before the next part of it is begun."""
+    """Read a run and what lies beside it. What differs is told before the next part of it is begun, and though there is
+    no time for all of one.
+    """
     evidence = Until(ports.evidence, ports.clock, stop)
-    found = check(Stored(evidence, run), run)
-    if found.whole and _forged(ports, evidence, run):
-        found.findings.append(Finding(CHECKPOINT, "", "is signed with another key than the one that it names"))
-    _tell(ports, run, found, found.findings)
+    found = Checked()
+    try:
+        check(Stored(evidence, run), run, found)
+        if found.whole and _forged(ports, evidence, run):
+            found.findings.append(Finding(CHECKPOINT, "", "is signed with another key than the one that it names"))
+    finally:
+        _tell(ports, run, found, found.findings)
     broken = broken_access(evidence, run)
     _tell(ports, run, found, broken)
     older = list(rewritten(evidence, run))

@@ -473,6 +473,18 @@ def test_what_keeps_its_turn_is_not_taken_for_what_ended_the_worker(caplog: pyte
     assert min(len(accesses(run.evidence, each)) for each in (run.folder, other)) >= 2
 
 
+def test_what_differs_is_told_though_there_is_no_time_for_the_rest(caplog: pytest.LogCaptureFixture) -> None:
+    run = sealed()
+    ports, long = slowly(run, 600)
+    stored, _ = run.evidence.stored[f"{long}/data/empty.txt"]
+    run.evidence.stored[f"{long}/data/empty.txt"] = (stored, b"not any more")
+    for _ in range(HELD_HOURS):
+        reverify(ports, run.clock.now() + LATER)
+        run.clock.advance(3600)
+    assert f"the run {long} could not be read through again: no time is left" in caplog.text
+    assert f"custody {long.replace('/', ' ')}" in troubles(ports)
+
+
 def flooded(run: Archived, place: str, count: int) -> None:
     """Beside a run lie so many objects of somebody else, each with the hash of its bytes."""
     stored, _ = next(iter(run.evidence.stored.values()))
