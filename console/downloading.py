@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from responders._verify import CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, TAGS, Finding
+from shared.models.archive.bag import SCHEMA
 from shared.models.archive.names import portable
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from console.archive import Archive
 
-_BESIDE = {CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, TAGS, "README.txt", "bag-info.txt", "bagit.txt", "verify.py"}
+_BESIDE = {CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, SCHEMA, TAGS, "README.txt", "bag-info.txt", "bagit.txt", "verify.py"}
 _EVENT = re.compile(r"custody/\d{6}\.json")
 _PART = ".part"
 

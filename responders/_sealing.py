@@ -17,10 +17,10 @@ from responders._bounded import bounded
 from responders._telemetry import event
 from responders._verify import genuine
 from shared.errors import Rejected
-from shared.models.archive.bag import BAGIT, CUSTODY, PAYLOAD, TAGS, bag_info, digests, readme
+from shared.models.archive.bag import BAGIT, CUSTODY, PAYLOAD, SCHEMA, TAGS, bag_info, digests, readme
 from shared.models.archive.checkpoint import WORTH, PublicKey, checkpoint, checkpoint_json, digest_of
 from shared.models.archive.custody import event_name, jsonl, manifest_of
-from shared.models.archive.manifest import manifest_json
+from shared.models.archive.manifest import manifest_json, schema_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,6 +97,7 @@ class Seal:
             "bag-info.txt": bag_info(manifest),
             "README.txt": readme(manifest, WORTH[key.kind]),
             "verify.py": _ALONE.read_bytes(),
+            SCHEMA: schema_json(),
             "custody.jsonl": jsonl(chain),
             PAYLOAD: digests({item.path: item.sha256 for item in manifest.items}),
         }

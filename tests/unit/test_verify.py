@@ -19,7 +19,7 @@ import pytest
 
 from responders import _verify
 from responders._verify import Folder, check
-from shared.models.archive.checkpoint import base64url, digest_of
+from shared.models.archive.checkpoint import base64url, checkpoint_json, digest_of
 from shared.models.archive.manifest import manifest_schema
 from tests.fakes.signing import NAME, FakeSigner, N
 from tests.unit.archived import Archived, Memory, sealed
@@ -74,6 +74,7 @@ KINDS = (
     "data/memory/image.raw",
     "manifest-sha256.txt",
     "manifest.json",
+    "manifest.schema.json",
     "tagmanifest-sha256.txt",
     "verify.py",
 )
@@ -163,7 +164,7 @@ def test_what_nobody_signed_makes_nothing_a_part_of_the_run(run: Archived) -> No
         ]
 
 
-FREE = ("README.txt", "bag-info.txt", "bagit.txt", "verify.py")
+FREE = ("README.txt", "bag-info.txt", "bagit.txt", "manifest.schema.json", "verify.py")
 
 
 def without(tags: bytes, *names: str) -> bytes:
@@ -397,7 +398,7 @@ def test_no_text_of_a_seal_reaches_the_terminal_as_it_is(run: Archived, folder: 
         assert (done.returncode, len(said)) == (status, lines)
         assert all(each.isprintable() for each in said)
         assert said[-1].endswith(end)
-        assert said[-1].startswith(f"{told}: 17 objects") or path != odd
+        assert said[-1].startswith(f"{told}: 18 objects") or path != odd
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"[]", b"{}", b"\xff\xfe", b'{"files": 3, "signer": "x"}', b'{"items": [3]}'])
@@ -521,7 +522,52 @@ def test_the_file_in_the_run_imports_the_standard_library_only() -> None:
 def test_the_manifest_follows_the_published_schema(run: Archived) -> None:
     published = json.loads((ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8"))
     assert published == manifest_schema(), "python -m local.docs writes it"
-    jsonschema.validate(json.loads(run.objects["manifest.json"]), published)
+    assert published == json.loads(run.objects["manifest.schema.json"])
+    jsonschema.Draft202012Validator.check_schema(published)
+    jsonschema.Draft202012Validator(published).validate(json.loads(run.objects["manifest.json"]))
+    assert b"manifest.schema.json" in run.objects["README.txt"]
+    assert published["$id"] == "urn:bulkhead:manifest:1"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        *((("items", 0, "path"), each) for each in ("../../x", "data/../x", "data//x", "data", "/data/x", "data/x.")),
+        *((("items", 0, "path"), each) for each in ("data/" + "x" * 86, "data/a b", "")),
+        *((("items", 0, "blocks", "sha256"), [each]) for each in ("zz", "A" * 64, "")),
+        *((("items", 0, "collected"), each) for each in ("yesterday", "2026-11-30", "2026-11-30T10:00:00")),
+        (("made",), "yesterday"),
+        (("run", "begun"), ""),
+        *((("run", "folder"), each) for each in ("", "2026/11/inc-1", "../2026/11/inc-1/dev-a/run-b")),
+        (("items", 1), None),
+    ],
+)
+def test_the_schema_refuses_what_no_manifest_of_ours_says(
+    run: Archived, place: tuple[str | int, ...], value: object
+) -> None:
+    """None for the second item: the first one twice."""
+    made = json.loads(run.objects["manifest.json"])
+    inner = made
+    for each in place[:-1]:
+        inner = inner[each]
+    inner[place[-1]] = made["items"][0] if value is None else value
+    schema = jsonschema.Draft202012Validator(json.loads(run.objects["manifest.schema.json"]))
+    assert not schema.is_valid(made)
+
+
+def test_a_run_of_before_there_was_a_schema_in_it_is_whole(run: Archived) -> None:
+    """What belongs to a run is what its seal says."""
+    objects = {name: data for name, data in run.objects.items() if name != "manifest.schema.json"}
+    point = json.loads(objects["checkpoint.json"])
+    del point["signature"], point["files"]["manifest.schema.json"]
+    objects["checkpoint.json"] = checkpoint_json(point, FakeSigner().sign(digest_of(point)))
+    now = hashlib.sha256(objects["checkpoint.json"]).hexdigest()
+    was = hashlib.sha256(run.objects["checkpoint.json"]).hexdigest()
+    tags = [
+        each for each in objects["tagmanifest-sha256.txt"].decode().splitlines(keepends=True) if "schema" not in each
+    ]
+    objects["tagmanifest-sha256.txt"] = "".join(tags).replace(was, now).encode()
+    assert check(Memory(objects)).findings == []
 
 
 def test_every_hash_of_an_item_is_that_of_its_bytes(run: Archived) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 PAYLOAD = "manifest-sha256.txt"
+SCHEMA = "manifest.schema.json"
 TAGS = "tagmanifest-sha256.txt"
 CUSTODY = "custody"
 
@@ -57,7 +58,8 @@ def readme(manifest: Manifest, signed: str) -> bytes:
         "                                      signature, and tells which bytes differ)",
         "",
         "manifest.json    every item: size, SHA-256, where it came from, which of the hashes taken on the device, in",
-        "                 flight and at rest agree; and what could not be had",
+        "                 flight and at rest agree; and what could not be had. Which members it has stands in",
+        "                 manifest.schema.json (JSON Schema, draft 2020-12)",
         "custody.jsonl    what happened to it, one line an event; each holds the SHA-256 of the line before",
         "checkpoint.json  the end of that chain and the hashes of these files",
         "",
