@@ -22,6 +22,21 @@ _BESIDE = {CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, SCHEMA, TAGS, "README.txt", "ba
 _EVENT = re.compile(r"custody/\d{6}\.json")
 _PART = ".part"
 
+REBUILD = {
+    "bash": (
+        r"tr -d '\r' < ../links.txt | while IFS=$'\t' read -r name link "
+        '|| [ -n "$link" ]; do'
+        ' curl -fsS --create-dirs -o "$name" "$link"; done'
+    ),
+    "PowerShell": (
+        'Get-Content ../links.txt | ForEach-Object { $name, $link = $_ -split "`t", 2;'
+        " $null = New-Item -ItemType File -Force -Path $name;"
+        " Invoke-WebRequest -UseBasicParsing -Uri $link -OutFile $name }"
+    ),
+}
+"""How whoever was lent a run makes its folder again, in an empty one beside the lines of names
+and links in `links.txt`."""
+
 
 def parted(names: Iterable[str], items: Container[str]) -> tuple[list[str], list[Finding]]:
     """The names that can each be a file's beside the others on any system, in order, and a finding for each that is

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +17,12 @@ from typing import Any
 import bagit
 import jsonschema
 import pytest
+import tree_sitter_powershell
+from tree_sitter import Language, Parser
 
 from responders import _verify
 from responders._verify import Folder, check
+from shared.models.archive.bag import POWERSHELL
 from shared.models.archive.checkpoint import base64url, checkpoint_json, digest_of
 from shared.models.archive.manifest import manifest_schema
 from tests.fakes.signing import NAME, FakeSigner, N
@@ -428,6 +432,20 @@ def test_sha256sum_checks_it(folder: Path) -> None:
     assert subprocess.run(command, cwd=folder, check=False).returncode == 0
     (folder / "README.txt").write_bytes(b"x")
     assert subprocess.run(command, cwd=folder, check=False, capture_output=True).returncode == 1
+
+
+def test_windows_is_told_how_in_words_that_it_has(run: Archived) -> None:
+    """In the page of the run and in ours, and without what only PowerShell 7 knows. That it runs was not seen."""
+    lines, page = run.objects["README.txt"].decode("ascii"), (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+    block = "\n".join(POWERSHELL)
+    assert block in page
+    assert block in lines.replace("\n  ", "\n")
+    assert "py verify.py" in page
+    assert "py verify.py" in lines
+    tree = Parser(Language(tree_sitter_powershell.language())).parse(block.encode())
+    assert not tree.root_node.has_error
+    assert not re.search(r"\?\?|\?\.|&&|\|\||-Parallel|\? [^|]*:", block)
+    assert not re.search(r"[A-Za-z]\\", block), "what is written in a manifest has slashes"
 
 
 def test_the_file_in_the_run_checks_it_with_nothing_of_ours(folder: Path) -> None:

@@ -15,6 +15,12 @@ SCHEMA = "manifest.schema.json"
 TAGS = "tagmanifest-sha256.txt"
 CUSTODY = "custody"
 
+POWERSHELL = (
+    f"Get-Content '{PAYLOAD}', '{TAGS}' | ForEach-Object {{ $sha256, $name = $_ -split '  ', 2;",
+    "  if ((Get-FileHash -LiteralPath $name -Algorithm SHA256).Hash -ne $sha256) { 'DIFFERS: ' + $name } }",
+)
+"""The lines that do on Windows what `sha256sum -c` does, in any PowerShell: they print what differs or is missing."""
+
 
 def digests(named: Mapping[str, str]) -> bytes:
     """The hashes of files by name, as `sha256sum -c` and BagIt read them. The names have no character to be encoded."""
@@ -56,6 +62,13 @@ def readme(manifest: Manifest, signed: str) -> bytes:
         "  bagit.py --validate .              (this is a BagIt 1.0 bag, RFC 8493)",
         "  python3 verify.py                  (Python 3.9 or newer, no package; also checks the custody chain and the",
         "                                      signature, and tells which bytes differ)",
+        "",
+        "On Windows: py verify.py; or in PowerShell, which prints what differs or is missing, and nothing where nothing",
+        "is:",
+        "",
+        *(f"  {line}" for line in POWERSHELL),
+        "",
+        "or, for one file, to be compared with its line there:  certutil -hashfile FILE SHA256",
         "",
         "manifest.json    every item: size, SHA-256, where it came from, which of the hashes taken on the device, in",
         "                 flight and at rest agree; and what could not be had. Which members it has stands in",
