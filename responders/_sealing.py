@@ -39,12 +39,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What a run is closed with. `metadata` goes with every file."""
+    """What a run is closed with. `metadata` and `tags` go with every file."""
 
     evidence: Evidence
     signer: Signer
     folder: str
     metadata: Mapping[str, str]
+    tags: Mapping[str, str]
 
     def close(self, chain: Chain, said: Said) -> Event:
         """Close the run, with `said` as its last event; gives the event that is. From then on everything else follows
@@ -104,7 +105,7 @@ class Seal:
 
     def _put(self, name: str, data: bytes) -> None:
         place = f"{self.folder}/{name}"
-        stored = self.evidence.write_once(place, [data], metadata=self.metadata)
+        stored = self.evidence.write_once(place, [data], metadata=self.metadata, tags=self.tags)
         if not stored.created and bounded(self.evidence, place, len(data)) != data:
             raise Rejected(f"{place} stands there already with other content", status=409, code="Differs")
 

@@ -45,7 +45,8 @@ def placed(ports: Ports, reported: Reported) -> Reported:
 
 def written(ports: Ports, name: str, chunks: Iterable[bytes], metadata: dict[str, str]) -> Stored:
     """A file of a revision; what stands there already stays as it is. Raises Transient where that is not ours."""
-    stored = ports.evidence.write_once(name, chunks, metadata=metadata)
+    tags = {"incident": metadata["incident"], "kind": metadata["kind"], "status": "kept"}
+    stored = ports.evidence.write_once(name, chunks, metadata=metadata, tags=tags)
     if not stored.created and not _ours(stored, metadata):
         raise Transient(f"{name} was put there meanwhile, by somebody else")
     return stored

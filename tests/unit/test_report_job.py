@@ -68,6 +68,13 @@ def test_a_revision_is_kept_for_each_stage_once_and_never_changed(stand: Stand) 
     assert stand.ports.evidence.stored == before  # type: ignore[attr-defined]
 
 
+def test_what_is_kept_of_a_report_is_found_by_its_index_tags(stand: Stand) -> None:
+    tags = stand.ports.evidence.tags  # type: ignore[attr-defined]
+    assert [tags[name] for name in revisions(stand)] == [
+        {"incident": ID, "kind": "report", "status": "kept"} for _ in revisions(stand)
+    ]
+
+
 def test_nothing_new_makes_nothing(stand: Stand) -> None:
     made = row(stand).made
     stand.wait(300)

@@ -588,6 +588,17 @@ def test_a_run_of_before_there_was_a_schema_in_it_is_whole(run: Archived) -> Non
     assert check(Memory(objects)).findings == []
 
 
+def test_a_run_is_found_by_the_index_tags_of_its_items_and_of_its_seal(run: Archived) -> None:
+    """Events, of which there may be hundreds, have none."""
+    whose = {"incident": "71", "device": "d" * 40}
+    tags = {name.removeprefix(f"{run.folder}/"): each for name, each in run.evidence.tags.items() if each}
+    assert set(tags) == {name for name in run.objects if not name.startswith("custody/")}
+    sealed_by = {name: each for name, each in tags.items() if not name.startswith("data/")}
+    assert all(each == {**whose, "kind": "seal", "status": "sealed"} for each in sealed_by.values())
+    assert {"manifest.json", "checkpoint.json"} <= set(sealed_by)
+    assert all(whose.items() <= each.items() for each in tags.values())
+
+
 def test_every_hash_of_an_item_is_that_of_its_bytes(run: Archived) -> None:
     for item in json.loads(run.objects["manifest.json"])["items"]:
         digest = hashlib.sha256(run.objects[item["path"]]).hexdigest()
