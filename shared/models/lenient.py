@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 _DIGITS = re.compile(r"[0-9]{1,18}")
+_BEYOND = 1 << 63
 
 
 def instant(value: object) -> datetime | None:
@@ -60,8 +61,8 @@ def token(value: object) -> str:
 
 
 def whole(value: object) -> int | None:
-    """A whole number; anything else is None."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """A whole number of 64 bits; anything else is None, such as one that no float and no database could hold."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and -_BEYOND <= value < _BEYOND else None
 
 
 def count(written: str) -> int | None:
