@@ -132,7 +132,7 @@ class Archive:
             if sealing and action.detail.startswith(_UNSEALED):
                 over(self._ports, "seal")
             if isinstance(gathered, Finished) and action.responder in lacked(self._ports):
-                had(self._ports, action.responder)
+                had(self._ports, action.responder, action.accepted_at or action.created)
 
     def _unsealed(self, entry: Entry[Action], said: str) -> None:
         """All that there is was gathered; the key, or storage, cannot be had: it is sealed later, and people hear."""
