@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from console.archive import Archive
 
-_BESIDE = {CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, SCHEMA, TAGS, "README.txt", "bag-info.txt", "bagit.txt", "verify.py"}
-_EVENT = re.compile(r"custody/\d{6}\.json")
+BESIDE = {CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, SCHEMA, TAGS, "README.txt", "bag-info.txt", "bagit.txt", "verify.py"}
+EVENT = re.compile(r"custody/\d{6}\.json")
 _PART = ".part"
 
 REBUILD = {
@@ -34,8 +34,7 @@ REBUILD = {
         " Invoke-WebRequest -UseBasicParsing -Uri $link -OutFile $name }"
     ),
 }
-"""How whoever was lent a run makes its folder again, in an empty one beside the lines of names
-and links in `links.txt`."""
+"""How whoever was lent a run makes its folder again, in an empty one beside `links.txt`, the names and their links."""
 
 
 def parted(names: Iterable[str], items: Container[str]) -> tuple[list[str], list[Finding]]:
@@ -59,7 +58,7 @@ def parted(names: Iterable[str], items: Container[str]) -> tuple[list[str], list
 
 
 def _rank(name: str, items: Container[str]) -> int:
-    if name in _BESIDE or _EVENT.fullmatch(name):
+    if name in BESIDE or EVENT.fullmatch(name):
         return 0
     return (1 if name in items else 2) if name.startswith("data/") else 3
 

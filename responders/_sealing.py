@@ -61,7 +61,7 @@ class Seal:
         point, by = self._signed(checkpoint(self.folder, chain.events, hashes, key), key)
         events = {f"{CUSTODY}/{event_name(each.seq)}": each.hash for each in chain.events}
         self._put(TAGS, digests(hashes | events | {CHECKPOINT: _hash(point)}))
-        announce(self.folder, sealed.hash, sealed.seq, by.key)
+        announce(self.folder, sealed.hash, sealed.seq, by)
         return sealed
 
     def _signed(self, made: Mapping[str, Any], key: PublicKey) -> tuple[bytes, PublicKey]:
@@ -110,9 +110,13 @@ class Seal:
             raise Rejected(f"{place} stands there already with other content", status=409, code="Differs")
 
 
-def announce(folder: str, head: str, events: int, key: str) -> None:
-    """Tell the log workspace, which nobody with a right to storage alone can rewrite, how a chain ends."""
-    log.info("%s", event(CUSTODY_EVENT, {"run": folder, "head": head, "events": events, "key": key}))
+def announce(folder: str, head: str, events: int, key: PublicKey | None = None) -> None:
+    """Tell the log workspace, which nobody with a right to storage alone can rewrite, how a chain ends, and whose seal
+    it has: by the name of the key, and by its fingerprint, which nobody can choose.
+    """
+    named, fingerprint = (key.key, key.fingerprint) if key else ("", "")
+    members = {"run": folder, "head": head, "events": events, "key": named, "fingerprint": fingerprint}
+    log.info("%s", event(CUSTODY_EVENT, members))
 
 
 def _hash(data: bytes) -> str:

@@ -21,10 +21,13 @@ import tree_sitter_powershell
 from tree_sitter import Language, Parser
 
 from responders import _verify
-from responders._verify import Folder, check
+from responders._access import Access, record
+from responders._verify import Folder, called, check, follow
 from shared.models.archive.bag import POWERSHELL
 from shared.models.archive.checkpoint import base64url, checkpoint_json, digest_of
+from shared.models.archive.custody import Who
 from shared.models.archive.manifest import manifest_schema
+from shared.models.archive.names import access_folder
 from tests.fakes.signing import NAME, FakeSigner, N
 from tests.unit.archived import Archived, Memory, sealed
 
@@ -62,7 +65,7 @@ def test_a_run_as_it_was_sealed(run: Archived) -> None:
     assert checked.findings == []
     assert checked.whole
     assert checked.objects == len(run.objects)
-    assert checked.signed == f"local key {NAME}"
+    assert (checked.key, checked.signed) == (NAME, f"{NAME} (local key)")
 
 
 KINDS = (
@@ -261,6 +264,145 @@ def test_the_seal_of_another_run_is_told(run: Archived) -> None:
     assert found.text == f"is the seal of another run: {run.folder}"
 
 
+def test_whatever_a_key_calls_itself_its_own_fingerprint_is_told_first(run: Archived) -> None:
+    """Who forges a run can give their key any name, the vault's too, and say the fingerprint of another one in it."""
+    named = f"https://contoso.vault.azure.net/keys/custody/1 (sha256:{'0' * 64})"
+    checked = run.checked(**{"checkpoint.json": resealed(run, kind="key-vault", key=named)})
+    assert (checked.key, checked.signed) == (NAME, f"{NAME} (key-vault key {named})")
+
+
+def put(objects: dict[str, bytes], place: Path) -> Path:
+    for name, data in objects.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return place
+
+
+OTHERS = {
+    "another round": lambda run: run.replace("-01", "-02"),
+    "another incident": lambda run: run.replace("inc-71", "inc-99"),
+    "another device": lambda run: run.replace("dddddddd", "eeeeeeee"),
+    "another month": lambda run: run.replace("/08/", "/09/"),
+}
+DEPTHS = {"another round": 1, "another device": 2, "another incident": 3, "another month": 5}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("depth", [1, 2, 3, 5])
+def test_a_folder_that_is_called_after_another_run_is_told(
+    run: Archived, tmp_path: Path, other: str, depth: int
+) -> None:
+    """As far as its path is of our making: from the run's own name up."""
+    named = OTHERS[other](run.folder)
+    right, wrong = ("/".join(folder.split("/")[-depth:]) for folder in (run.folder, named))
+    command = [sys.executable, "-I", "-S"]
+    for place, status in ((right, 0), (wrong, int(depth >= DEPTHS[other]))):
+        folder = put(run.objects, tmp_path / str(status) / place)
+        done = subprocess.run([*command, str(folder / "verify.py")], check=False, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout
+        assert (f"checkpoint.json: is the seal of another run: {run.folder}" in done.stdout) is bool(status)
+        by_place = [*command, "verify.py", "."]
+        assert subprocess.run(by_place, cwd=folder, check=False, capture_output=True).returncode == status
+
+
+@pytest.mark.parametrize(
+    "name", ["run-1", "run-20260801T101500Z-collect-package", "copy", "inc-99/run", "inc-99/dev-a/x"]
+)
+def test_a_folder_with_a_name_of_its_own_may_hold_any_run(run: Archived, tmp_path: Path, name: str) -> None:
+    assert called(put(run.objects, tmp_path / name)) == ""
+    assert called(tmp_path / "inc-99" / run.folder.rpartition("/")[2]) == f"/{run.folder.rpartition('/')[2]}"
+
+
+# what happened since
+
+
+def lent(times: int) -> dict[str, bytes]:
+    """A chain of accesses, by the names of its events."""
+    run = sealed()
+    who = Who(identity="ann", function="x", version="1")
+    for number in range(times):
+        record(run.evidence, run.folder, Access("shared", "everything", to=f"to-{number}"), who, run.clock.now())
+    start = f"{access_folder(run.folder)}/"
+    return {name.removeprefix(start): data for name, (_, data) in run.evidence.stored.items() if name.startswith(start)}
+
+
+def test_a_chain_of_accesses_is_followed() -> None:
+    chain = lent(5)
+    found = follow(Memory(chain))
+    assert (found.findings, found.objects, found.size) == ([], 5, sum(map(len, chain.values())))
+
+
+@pytest.mark.parametrize(("gone", "told"), [(1, "000002.json"), (2, "000003.json"), (4, "000005.json")])
+def test_an_access_that_is_missing_is_named_once(gone: int, told: str) -> None:
+    chain = lent(5)
+    del chain[f"{gone:06d}.json"]
+    assert [str(each) for each in follow(Memory(chain)).findings] == [
+        f"{told}: comes next after event {gone - 1}: what was between them is missing"
+    ]
+
+
+def test_an_access_that_was_changed_is_found_by_the_one_after_it() -> None:
+    """Unless it is the newest, after which nothing comes."""
+    chain = lent(4)
+    chain["000003.json"] = chain["000003.json"].replace(b"to-2", b"to-9")
+    assert [str(each) for each in follow(Memory(chain)).findings] == [
+        "000004.json: does not follow the event before it: one of them was changed"
+    ]
+    del chain["000004.json"]
+    assert follow(Memory(chain)).whole
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(b"", b"x", b"[]", b"{}", b"\xff", b'{"prev":"\\ud800","seq":3}', b"[" * 100_000),
+        b'{"a":' * 990 + b"1" + b"}" * 990,
+        lent(3)["000003.json"].replace(b'"seq":3', b'"seq": 3'),
+        lent(3)["000003.json"].replace(b'"seq":3', b'"seq":4'),
+        lent(3)["000003.json"] + b"\n",
+    ],
+    ids=range(11),
+)
+def test_what_is_no_event_is_named(event: bytes) -> None:
+    found = follow(Memory({**lent(2), "000003.json": event})).findings
+    assert {each.object for each in found} == {"000003.json"}
+
+
+@pytest.mark.parametrize(
+    "name", ["000000.json", "3.json", "000003.json.part", "x/000003.json", "\u0660\u0660\u0660\u0660\u0660\u0663.json"]
+)
+def test_what_somebody_put_beside_the_accesses_is_named(name: str) -> None:
+    (found,) = follow(Memory({**lent(4), name: b"{}"})).findings
+    assert (found.object, found.text) == (name, "is no event: somebody put it there")
+
+
+@pytest.mark.parametrize("version", ["", "3.9", "3.10", "3.12"])
+def test_the_file_in_the_run_follows_the_chain_beside_it(folder: Path, version: str) -> None:
+    """And says what it cannot know."""
+    place = put(lent(3), folder.parent / "access" / folder.name)
+    python = interpreter(version) if version else sys.executable
+    if not python:
+        pytest.skip(f"there is no Python {version} here")
+    command = [python, "-I", "-S", str(folder / "verify.py"), str(place)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(f"access/{folder.name}: 3 events; unbroken; what came last, it does not tell\n")
+    told = (folder / "README.txt").read_text(encoding="ascii").splitlines()
+    assert f"  python3 verify.py ../access/{sealed().folder.rpartition('/')[2]}" in told
+    (place / "000002.json").unlink()
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "000003.json: comes next after event 1" in done.stdout
+    assert "2 events; NOT one unbroken chain" in done.stdout
+
+
+def test_a_run_that_lies_in_a_folder_called_access_is_checked_as_a_run(run: Archived, tmp_path: Path) -> None:
+    folder = put(run.objects, tmp_path / "access" / "case")
+    done = subprocess.run([sys.executable, str(folder / "verify.py")], check=False, capture_output=True, text=True)
+    assert (done.returncode, "as it was sealed" in done.stdout) == (0, True)
+
+
 @pytest.mark.parametrize("name", ["head", "events", "files", "run", "sealed"])
 @pytest.mark.parametrize("value", [None, 6, True, [1], "", {}])
 def test_whoever_signs_a_seal_without_an_end_does_not_stop_the_check(run: Archived, name: str, value: object) -> None:
@@ -394,7 +536,7 @@ def test_no_text_of_a_seal_reaches_the_terminal_as_it_is(run: Archived, folder: 
     odd = folder.rename(folder.with_name(f"run{hostile}"))
     told = ascii(hostile)[1:-1]
     for path, status, lines, end in (
-        (odd, 1, 3, f"signed with the key-vault key {told}; NOT as it was sealed: 2 differences"),
+        (odd, 1, 3, f"signed with {NAME} (key-vault key {told}); NOT as it was sealed: 2 differences"),
         (odd / "data", 2, 1, f"run{told}/data: no run that was sealed (checkpoint.json is missing)"),
     ):
         done = subprocess.run([sys.executable, str(odd / "verify.py"), str(path)], check=False, capture_output=True)
@@ -453,7 +595,7 @@ def test_the_file_in_the_run_checks_it_with_nothing_of_ours(folder: Path) -> Non
     command = [sys.executable, "-I", "-S", str(folder / "verify.py")]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(f"signed with the local key {NAME}; as it was sealed\n")
+    assert done.stdout.endswith(f"signed with {NAME} (local key); as it was sealed\n")
     (folder / "data" / "memory" / "image.raw").write_bytes(b"x")
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 1

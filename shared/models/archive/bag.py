@@ -43,8 +43,9 @@ def bag_info(manifest: Manifest) -> bytes:
 
 
 def readme(manifest: Manifest, signed: str) -> bytes:
-    """`README.txt`. `signed` says, in a sentence, what stands behind the checkpoint."""
+    """`README.txt`. `signed` says what stands behind the checkpoint."""
     run = manifest.run
+    name = run.folder.rpartition("/")[2]
     lines = [
         f"Evidence of incident {run.incident}, collected by Bulkhead ({run.responder}).",
         "",
@@ -76,7 +77,12 @@ def readme(manifest: Manifest, signed: str) -> bytes:
         "checkpoint.json  the end of that chain and the hashes of these files",
         "",
         signed,
-        "What happened afterwards (read-outs, links, legal holds) stands beside this folder, under access/.",
+        "",
+        "What happened afterwards (read-outs, links, legal holds) stands beside this folder, under access/: a chain",
+        "likewise, which nobody signed, so that nothing in it tells whether something followed. To check that one, do",
+        "",
+        f"  python3 verify.py ../access/{name}",
+        "",
         "None of this says that the device told the truth.",
     ]
     return ("\n".join(lines) + "\n").encode("ascii", "backslashreplace")
