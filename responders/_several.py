@@ -26,6 +26,11 @@ MOST = 5
 GZIP = b"\x1f\x8b"
 
 
+def asked_for(action: Action) -> list[str]:
+    """The paths that an action names, in the order of their numbers."""
+    return [path.strip() for path in action.params.get("paths", "").split("\n") if path.strip()]
+
+
 def take(action: Action, desk: Desk, progress: dict[str, Any], artefacts: Sequence[Artefact]) -> Gathered:
     """Keep what a session of GetFile commands brought. `progress` has the `paths`, the `next` one's place, what was
     `got` of each before, and what is to be `said` at the end.
