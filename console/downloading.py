@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from responders._verify import CHAIN, CHECKPOINT, CHUNK, MANIFEST, PAYLOAD, TAGS, Finding
+from shared.models.archive.bag import SCHEMA
 from shared.models.archive.names import portable
 
 if TYPE_CHECKING:
@@ -18,9 +19,23 @@ if TYPE_CHECKING:
 
     from console.archive import Archive
 
-BESIDE = {CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, TAGS, "README.txt", "bag-info.txt", "bagit.txt", "verify.py"}
+BESIDE = {CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, SCHEMA, TAGS, "README.txt", "bag-info.txt", "bagit.txt", "verify.py"}
 EVENT = re.compile(r"custody/\d{6}\.json")
 _PART = ".part"
+
+REBUILD = {
+    "bash": (
+        r"tr -d '\r' < ../links.txt | while IFS=$'\t' read -r name link "
+        '|| [ -n "$link" ]; do'
+        ' curl -fsS --create-dirs -o "$name" "$link"; done'
+    ),
+    "PowerShell": (
+        'Get-Content ../links.txt | ForEach-Object { $name, $link = $_ -split "`t", 2;'
+        " $null = New-Item -ItemType File -Force -Path $name;"
+        " Invoke-WebRequest -UseBasicParsing -Uri $link -OutFile $name }"
+    ),
+}
+"""How whoever was lent a run makes its folder again, in an empty one beside `links.txt`, the names and their links."""
 
 
 def place_of(archive: Archive, run: str, into: Path) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
-from console.downloading import fetched, parted, place_of, refuse_links
+from console.downloading import REBUILD, fetched, parted, place_of, refuse_links
 from console.entrance import FAILED
 from console.naming import HOURS, INCIDENT, REMARK
 from console.session import Session, looks, person
@@ -222,6 +222,11 @@ def share(session: Session, run: str, names: tuple[str, ...], recipient: str, ho
     else:
         for name, link in links.items():
             click.echo(f"{inert(name, dots=False)}\t{link}")
+        session.voice.aside(
+            "saved as links.txt, they make the folder again, by one of these lines in an empty folder beside it:"
+        )
+        for shell, line in REBUILD.items():
+            click.echo(f"{shell}:  {line}", err=True)
     click.get_current_context().exit(FAILED if problems else 0)
 
 

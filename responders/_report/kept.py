@@ -52,7 +52,8 @@ def written(ports: Ports, name: str, chunks: Iterable[bytes], metadata: dict[str
     """A file of a revision; what stands there already stays as it is. The log workspace is told its hash, which nobody
     signs. Raises Transient where what stands there is not ours.
     """
-    stored = ports.evidence.write_once(name, chunks, metadata=metadata)
+    tags = {"incident": metadata["incident"], "kind": metadata["kind"], "status": "kept"}
+    stored = ports.evidence.write_once(name, chunks, metadata=metadata, tags=tags)
     if not stored.created and not _ours(stored, metadata):
         raise Transient(f"{name} was put there meanwhile, by somebody else")
     log.info("%s", event(CUSTODY_EVENT, {"report": name, "size": stored.size, "sha256": stored.sha256}))

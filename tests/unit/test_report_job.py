@@ -69,6 +69,13 @@ def test_a_revision_is_kept_for_each_stage_once_and_never_changed(stand: Stand) 
     assert stand.ports.evidence.stored == before  # type: ignore[attr-defined]
 
 
+def test_what_is_kept_of_a_report_is_found_by_its_index_tags(stand: Stand) -> None:
+    tags = stand.ports.evidence.tags  # type: ignore[attr-defined]
+    assert [tags[name] for name in revisions(stand)] == [
+        {"incident": ID, "kind": "report", "status": "kept"} for _ in revisions(stand)
+    ]
+
+
 def test_the_log_has_the_hash_of_each_file_that_is_kept(caplog: pytest.LogCaptureFixture) -> None:
     """Nobody signs a report, and whoever may write to the archive can write the hash beside it anew."""
     made = Stand()

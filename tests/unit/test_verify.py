@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,11 +17,14 @@ from typing import Any
 import bagit
 import jsonschema
 import pytest
+import tree_sitter_powershell
+from tree_sitter import Language, Parser
 
 from responders import _verify
 from responders._access import Access, record
 from responders._verify import Folder, called, check, follow
-from shared.models.archive.checkpoint import base64url, digest_of
+from shared.models.archive.bag import POWERSHELL
+from shared.models.archive.checkpoint import base64url, checkpoint_json, digest_of
 from shared.models.archive.custody import Who
 from shared.models.archive.manifest import manifest_schema
 from shared.models.archive.names import access_folder
@@ -77,6 +81,7 @@ KINDS = (
     "data/memory/image.raw",
     "manifest-sha256.txt",
     "manifest.json",
+    "manifest.schema.json",
     "tagmanifest-sha256.txt",
     "verify.py",
 )
@@ -166,7 +171,7 @@ def test_what_nobody_signed_makes_nothing_a_part_of_the_run(run: Archived) -> No
         ]
 
 
-FREE = ("README.txt", "bag-info.txt", "bagit.txt", "verify.py")
+FREE = ("README.txt", "bag-info.txt", "bagit.txt", "manifest.schema.json", "verify.py")
 
 
 def without(tags: bytes, *names: str) -> bytes:
@@ -555,7 +560,7 @@ def test_no_text_of_a_seal_reaches_the_terminal_as_it_is(run: Archived, folder: 
         assert (done.returncode, len(said)) == (status, lines)
         assert all(each.isprintable() for each in said)
         assert said[-1].endswith(end)
-        assert said[-1].startswith(f"{told}: 17 objects") or path != odd
+        assert said[-1].startswith(f"{told}: 18 objects") or path != odd
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"[]", b"{}", b"\xff\xfe", b'{"files": 3, "signer": "x"}', b'{"items": [3]}'])
@@ -585,6 +590,20 @@ def test_sha256sum_checks_it(folder: Path) -> None:
     assert subprocess.run(command, cwd=folder, check=False).returncode == 0
     (folder / "README.txt").write_bytes(b"x")
     assert subprocess.run(command, cwd=folder, check=False, capture_output=True).returncode == 1
+
+
+def test_windows_is_told_how_in_words_that_it_has(run: Archived) -> None:
+    """In the page of the run and in ours, and without what only PowerShell 7 knows. That it runs was not seen."""
+    lines, page = run.objects["README.txt"].decode("ascii"), (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+    block = "\n".join(POWERSHELL)
+    assert block in page
+    assert block in lines.replace("\n  ", "\n")
+    assert "py verify.py" in page
+    assert "py verify.py" in lines
+    tree = Parser(Language(tree_sitter_powershell.language())).parse(block.encode())
+    assert not tree.root_node.has_error
+    assert not re.search(r"\?\?|\?\.|&&|\|\||-Parallel|\? [^|]*:", block)
+    assert not re.search(r"[A-Za-z]\\", block), "what is written in a manifest has slashes"
 
 
 def test_the_file_in_the_run_checks_it_with_nothing_of_ours(folder: Path) -> None:
@@ -679,7 +698,63 @@ def test_the_file_in_the_run_imports_the_standard_library_only() -> None:
 def test_the_manifest_follows_the_published_schema(run: Archived) -> None:
     published = json.loads((ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8"))
     assert published == manifest_schema(), "python -m local.docs writes it"
-    jsonschema.validate(json.loads(run.objects["manifest.json"]), published)
+    assert published == json.loads(run.objects["manifest.schema.json"])
+    jsonschema.Draft202012Validator.check_schema(published)
+    jsonschema.Draft202012Validator(published).validate(json.loads(run.objects["manifest.json"]))
+    assert b"manifest.schema.json" in run.objects["README.txt"]
+    assert published["$id"] == "urn:bulkhead:manifest:1"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        *((("items", 0, "path"), each) for each in ("../../x", "data/../x", "data//x", "data", "/data/x", "data/x.")),
+        *((("items", 0, "path"), each) for each in ("data/" + "x" * 86, "data/a b", "")),
+        *((("items", 0, "blocks", "sha256"), [each]) for each in ("zz", "A" * 64, "")),
+        *((("items", 0, "collected"), each) for each in ("yesterday", "2026-11-30", "2026-11-30T10:00:00")),
+        (("made",), "yesterday"),
+        (("run", "begun"), ""),
+        *((("run", "folder"), each) for each in ("", "2026/11/inc-1", "../2026/11/inc-1/dev-a/run-b")),
+        (("items", 1), None),
+    ],
+)
+def test_the_schema_refuses_what_no_manifest_of_ours_says(
+    run: Archived, place: tuple[str | int, ...], value: object
+) -> None:
+    """None for the second item: the first one twice."""
+    made = json.loads(run.objects["manifest.json"])
+    inner = made
+    for each in place[:-1]:
+        inner = inner[each]
+    inner[place[-1]] = made["items"][0] if value is None else value
+    schema = jsonschema.Draft202012Validator(json.loads(run.objects["manifest.schema.json"]))
+    assert not schema.is_valid(made)
+
+
+def test_a_run_of_before_there_was_a_schema_in_it_is_whole(run: Archived) -> None:
+    """What belongs to a run is what its seal says."""
+    objects = {name: data for name, data in run.objects.items() if name != "manifest.schema.json"}
+    point = json.loads(objects["checkpoint.json"])
+    del point["signature"], point["files"]["manifest.schema.json"]
+    objects["checkpoint.json"] = checkpoint_json(point, FakeSigner().sign(digest_of(point)))
+    now = hashlib.sha256(objects["checkpoint.json"]).hexdigest()
+    was = hashlib.sha256(run.objects["checkpoint.json"]).hexdigest()
+    tags = [
+        each for each in objects["tagmanifest-sha256.txt"].decode().splitlines(keepends=True) if "schema" not in each
+    ]
+    objects["tagmanifest-sha256.txt"] = "".join(tags).replace(was, now).encode()
+    assert check(Memory(objects)).findings == []
+
+
+def test_a_run_is_found_by_the_index_tags_of_its_items_and_of_its_seal(run: Archived) -> None:
+    """Events, of which there may be hundreds, have none."""
+    whose = {"incident": "71", "device": "d" * 40}
+    tags = {name.removeprefix(f"{run.folder}/"): each for name, each in run.evidence.tags.items() if each}
+    assert set(tags) == {name for name in run.objects if not name.startswith("custody/")}
+    sealed_by = {name: each for name, each in tags.items() if not name.startswith("data/")}
+    assert all(each == {**whose, "kind": "seal", "status": "sealed"} for each in sealed_by.values())
+    assert {"manifest.json", "checkpoint.json"} <= set(sealed_by)
+    assert all(whose.items() <= each.items() for each in tags.values())
 
 
 def test_every_hash_of_an_item_is_that_of_its_bytes(run: Archived) -> None:
