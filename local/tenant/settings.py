@@ -69,6 +69,7 @@ class TenantSettings:
     link_seconds: float = 300.0
     link_expired_status: int = 403
     link_range: bool = True
+    link_escaped: bool = False
     live_response_link_seconds: float = 1800.0
     package_file: str | None = None
     alerts_page: int = 100

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.models.lenient import Instant, Sifted, Text, Texts, Token, Tokens, Whole, instant, record, records
+from shared.models.lenient import DeviceId, Instant, Sifted, Text, Texts, Token, Tokens, Whole, instant, record, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ class Evidence(_Sent):
     roles: Tokens = ()
     detailed_roles: Texts = Field((), alias="detailedRoles")
     tags: Texts = ()
-    device_id: Text = Field("", alias="mdeDeviceId")
+    device_id: DeviceId = Field("", alias="mdeDeviceId")
     host_name: Text = Field("", alias="hostName")
     dns_name: Text = Field("", alias="deviceDnsName")
     onboarding: Token = Field("", alias="onboardingStatus")

@@ -52,6 +52,7 @@ from shared.errors import (
 )
 from shared.models.command import Command, GetFile, PutFile
 from shared.models.device import LibraryFile, Machine, MachineAction
+from shared.models.lenient import device_id
 
 Hook = Callable[[str], None]
 
@@ -260,7 +261,7 @@ class FakeDevices(_Fake):
 
     def machine(self, device: str) -> Machine:
         try:
-            return Machine.model_validate(self._get("devices.machine", f"machines/{device}"))
+            return Machine.model_validate(self._get("devices.machine", f"machines/{device_id(device)}"))
         except NotFound as error:
             raise missing(error) from error
 
@@ -278,7 +279,7 @@ class FakeDevices(_Fake):
 
     def actions(self, query: ActionQuery, following: str = "") -> ActionPage:
         skip = int(following or 0)
-        named = " or ".join(f"machineId eq '{machine}'" for machine in query.machines)
+        named = " or ".join(f"machineId eq '{device_id(machine)}'" for machine in query.machines)
         wanted = [f"({named})"] if named else []
         wanted += [f"creationDateTimeUtc ge {query.since.isoformat()}"] if query.since else []
         page = {"$top": str(ACTIONS_PAGE), "$skip": str(skip)} | ({"$filter": " and ".join(wanted)} if wanted else {})
@@ -339,7 +340,7 @@ class FakeDevices(_Fake):
         return MachineAction.model_validate(self._json("devices.cancel", "act", sent)[0])
 
     def package_link(self, action: str) -> str:
-        return str(self._get("devices.package_link", f"machineactions/{action}/getPackageUri")["value"]).strip('"')
+        return str(json.loads(self._get("devices.package_link", f"machineactions/{action}/getPackageUri")["value"]))
 
     def _get(self, name: str, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         return self._json(name, "read", Request("GET", f"/api/{path}", query or {}))[0]
@@ -352,7 +353,9 @@ class FakeDevices(_Fake):
             return []
 
     def _act(self, name: str, path: str, body: Mapping[str, object]) -> MachineAction:
-        return MachineAction.model_validate(self._json(name, "act", _post(f"/api/machines/{path}", body))[0])
+        device, _, verb = path.partition("/")
+        sent = _post(f"/api/machines/{device_id(device)}/{verb}", body)
+        return MachineAction.model_validate(self._json(name, "act", sent)[0])
 
 
 class FakeHunting(_Fake):

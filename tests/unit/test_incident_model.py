@@ -114,6 +114,25 @@ def test_unknown_members_of_an_enum_are_kept_as_written_but_for_case() -> None:
     assert (read.verdict, read.remediation, read.roles) == ("somethingnew", "pendingapproval", ("attacker", "7"))
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1E5BC9D7E413DDD7902C2932E418702B84D0CC07", "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"),
+        ("1e5bc9d7e413ddd7902c2932e418702b84d0cc07", "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"),
+        ("1E5BC9D7E413DDD7902C2932E418702B84D0CC0", "1E5BC9D7E413DDD7902C2932E418702B84D0CC0"),
+        ("XE5BC9D7E413DDD7902C2932E418702B84D0CC07", "XE5BC9D7E413DDD7902C2932E418702B84D0CC07"),
+        ("", ""),
+        (None, ""),
+        (17, "17"),
+        (["A"], ""),
+        ("\ud800", "\ufffd"),
+    ],
+)
+def test_a_device_of_defender_is_spelt_as_defender_does(written: object, read: str) -> None:
+    """Its filters, and queries, compare letter by letter."""
+    assert Evidence.model_validate({"mdeDeviceId": written}).device_id == read
+
+
 def test_an_unknown_kind_of_evidence_is_read() -> None:
     assert Evidence.model_validate({"@odata.type": "#microsoft.graph.security.aiAgentEvidence"}).kind == "aiAgent"
 
