@@ -73,6 +73,9 @@ class TenantSettings:
     live_response_link_seconds: float = 1800.0
     package_file: str | None = None
     alerts_page: int = 100
+    expanded_alerts: int = 0
+    alerts_without_role: Literal["sent", "missing", "null", "empty"] = "sent"
+    next_link_expands: bool = True
     slack_per_second: float = 1.0
     slack_burst: int = 5
     rates: Mapping[str, str] = field(default_factory=dict)
@@ -157,6 +160,7 @@ _NUMBERS = frozenset(
         "link_expired_status",
         "live_response_link_seconds",
         "alerts_page",
+        "expanded_alerts",
         "slack_per_second",
         "slack_burst",
         "live_response_sessions",
@@ -205,6 +209,8 @@ def _mistakes(chosen: Mapping[str, Any]) -> list[str]:
             problems.append(f"'{name}' wants an object")
     if chosen.get("duplicate_isolate", "error") not in {"error", "silent", "race"}:
         problems.append("'duplicate_isolate' wants error, silent or race")
+    if chosen.get("alerts_without_role", "sent") not in {"sent", "missing", "null", "empty"}:
+        problems.append("'alerts_without_role' wants sent, missing, null or empty")
     if chosen.get("hunting_dynamic", "text") not in {"text", "nested"}:
         problems.append("'hunting_dynamic' wants text or nested")
     if chosen.get("cloud", "commercial") not in CLOUDS:
