@@ -175,6 +175,14 @@ class GraphIncidents:
         params = {"$expand": "alerts"} if alerts else None
         return self._api.read(f"{_PATH}/{quote(incident, safe='')}", params, _PREFER).body
 
+    def more_alerts(self, following: str) -> tuple[Sequence[Mapping[str, object]], str]:
+        """See `Incidents.more_alerts`."""
+        body = self._api.read(self._next(following), headers=_PREFER).body
+        found = body.get("value")
+        if not isinstance(found, list):
+            raise Transient("Graph answered a list of alerts without its value", cause=Cause.CONTENT)
+        return [item for item in found if isinstance(item, dict)], self._next(body.get("@odata.nextLink"))
+
     def set_tags(self, incident: str, tags: Sequence[str]) -> None:
         """See `Incidents.set_tags`."""
         self._api.write("PATCH", f"{_PATH}/{quote(incident, safe='')}", {"customTags": list(tags)})

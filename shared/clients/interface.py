@@ -48,6 +48,11 @@ class Incidents(Protocol):
     def get(self, incident: str, *, alerts: bool = False) -> Mapping[str, object]:
         """One incident with its comments, and with its alerts expanded where they are asked for. Raises NotFound."""
 
+    def more_alerts(self, following: str) -> tuple[Sequence[Mapping[str, object]], str]:
+        """A page of those alerts of an incident for which an answer had no place, and where the next page is, if any.
+        `following` is the address that was named (`alerts@odata.nextLink`). Budget `alerts`.
+        """
+
     def set_tags(self, incident: str, tags: Sequence[str]) -> None:
         """Replace the custom tags, ours and everybody's: read them first."""
 

@@ -105,7 +105,7 @@ _READ = (UNSENT, REFUSED, THROTTLED, THROTTLED_FOR, BROKEN, CUT)
 _CHANGE = (*_READ, LOST, BROKEN_AFTER)
 _ACT = (*_CHANGE, UNAUTHORISED)
 POSSIBLE = {
-    **dict.fromkeys(("incidents.changed", "incidents.get"), _READ),
+    **dict.fromkeys(("incidents.changed", "incidents.get", "incidents.more_alerts"), _READ),
     **dict.fromkeys(("incidents.set_tags", "incidents.comment", "chat.post"), _CHANGE),
     **dict.fromkeys(("devices.machine", "devices.named", "devices.onboarded", "devices.actions"), _READ),
     **dict.fromkeys(("devices.action", "devices.package_link", "devices.result_link"), (*_READ, HIDDEN)),
@@ -237,6 +237,12 @@ class FakeIncidents(_Fake):
     def get(self, incident: str, *, alerts: bool = False) -> Mapping[str, object]:
         query = {"$expand": "alerts"} if alerts else {}
         return self._json("incidents.get", "read", Request("GET", f"{self._PATH}/{incident}", query, self._ALL))[0]
+
+    def more_alerts(self, following: str) -> tuple[Sequence[Mapping[str, object]], str]:
+        place = urlsplit(following)
+        sent = Request("GET", place.path, dict(parse_qsl(place.query)), self._ALL)
+        body = self._json("incidents.more_alerts", "read", sent)[0]
+        return body["value"], body.get("@odata.nextLink", "")
 
     def set_tags(self, incident: str, tags: Sequence[str]) -> None:
         sent = _post(f"{self._PATH}/{incident}", {"customTags": list(tags)}, "PATCH")
