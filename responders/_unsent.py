@@ -32,7 +32,9 @@ UNSENT = "alerts of incidents"
 """The trouble that incidents come without alerts."""
 
 FORGOTTEN = timedelta(days=1)
-"""How long that trouble lasts at the most without another such incident: a single one may have had none indeed."""
+"""How long that trouble lasts at the most, for a single one may have had none indeed: where it is more than that, the
+next such incident begins it anew, and people hear of it again.
+"""
 
 PATIENCE = timedelta(minutes=5)
 """How long alerts are waited for before an incident is judged without them."""
@@ -122,7 +124,7 @@ def note_unsent(ports: Ports, incident: Incident, verdict: Verdict) -> None:
 
 
 def forget_unsent(ports: Ports) -> None:
-    """End the trouble where it is old: another incident without alerts begins it anew."""
+    """End the trouble where it is old."""
     entry = ports.ledger.single(Alarm, alarm_row(UNSENT))
     if entry and entry.value.active and ports.clock.now() - entry.value.since > FORGOTTEN:
         over(ports, UNSENT)
