@@ -47,7 +47,7 @@ class Alarm(Kept):
 def trouble(ports: Ports, kind: str, text: str, *, lasting: timedelta = timedelta(0), page: bool = False) -> None:
     """Note a trouble; people are told once it has lasted for `lasting`."""
     now = ports.clock.now()
-    entry = ports.ledger.single(Alarm, alarm_row(kind))
+    entry = ports.ledger.single(Alarm, _name(kind))
     log.warning("%s", event(ALARM_EVENT, {"kind": kind, "text": text}))
     if entry is None or not entry.value.active:
         alarm = Alarm(kind=kind, text=text, since=now, tell_at=now + lasting, page=page)
@@ -57,7 +57,7 @@ def trouble(ports: Ports, kind: str, text: str, *, lasting: timedelta = timedelt
 
 def over(ports: Ports, kind: str) -> None:
     """Note that a trouble is over; who was told of it is told so."""
-    entry = ports.ledger.single(Alarm, alarm_row(kind))
+    entry = ports.ledger.single(Alarm, _name(kind))
     if entry is None or not entry.value.active:
         return
     told = entry.value.told
@@ -68,27 +68,33 @@ def over(ports: Ports, kind: str) -> None:
 
 def troubles(ports: Ports) -> set[str]:
     """The kinds of trouble that last."""
-    return {entry.value.kind for entry in ports.ledger.singles(Alarm, alarm_row("")) if entry.value.active}
+    return {entry.value.kind for entry in ports.ledger.singles(Alarm, _name("")) if entry.value.active}
+
+
+def lasting_since(ports: Ports, kind: str) -> datetime | None:
+    """Since when a trouble lasts; None where it does not."""
+    entry = ports.ledger.single(Alarm, _name(kind))
+    return entry.value.since if entry and entry.value.active else None
 
 
 def tell_alarms(ports: Ports) -> None:
     """Tell what is to be told by now and was not."""
     now = ports.clock.now()
-    for entry in ports.ledger.singles(Alarm, alarm_row("")):
+    for entry in ports.ledger.singles(Alarm, _name("")):
         alarm = entry.value
         came_of_it = _tell(ports, alarm) if not alarm.told and alarm.tell_at <= now else {}
         if came_of_it:
             _write(ports, alarm.model_copy(update=came_of_it), entry.etag)
 
 
-def alarm_row(kind: str) -> str:
-    """The row of a kind of trouble, in which somebody's name of a folder may stand."""
+def _name(kind: str) -> str:
+    """The row of a kind, in which somebody's name of a folder may stand."""
     return f"alarm:{_ODD.sub('-', kind)[:_LONGEST]}"
 
 
 def _write(ports: Ports, alarm: Alarm, etag: str) -> None:
     try:
-        ports.ledger.put_single(alarm_row(alarm.kind), alarm, etag)
+        ports.ledger.put_single(_name(alarm.kind), alarm, etag)
     except Conflict:
         log.info("another instance noted the trouble %s", alarm.kind)
 

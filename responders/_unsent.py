@@ -13,7 +13,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from responders._alarms import Alarm, alarm_row, over, trouble
+from responders._alarms import lasting_since, over, trouble
 from responders._findings import ALERTS_ROLE
 from responders._versions import alerts_name, canonical, merge_target, snapshot_name
 from shared.errors import BulkheadError, Rejected, Transient
@@ -125,6 +125,6 @@ def note_unsent(ports: Ports, incident: Incident, verdict: Verdict) -> None:
 
 def forget_unsent(ports: Ports) -> None:
     """End the trouble where it is old."""
-    entry = ports.ledger.single(Alarm, alarm_row(UNSENT))
-    if entry and entry.value.active and ports.clock.now() - entry.value.since > FORGOTTEN:
+    since = lasting_since(ports, UNSENT)
+    if since and ports.clock.now() - since > FORGOTTEN:
         over(ports, UNSENT)
