@@ -72,6 +72,10 @@ class TenantSettings:
     live_response_link_seconds: float = 1800.0
     package_file: str | None = None
     alerts_page: int = 100
+    incidents_paging: Literal["skiptoken", "skip", "none"] = "skiptoken"
+    incidents_most_skipped: int = 0
+    incidents_most_alerts: int = 0
+    incident_most_alerts: int = 0
     slack_per_second: float = 1.0
     slack_burst: int = 5
     rates: Mapping[str, str] = field(default_factory=dict)
@@ -156,6 +160,9 @@ _NUMBERS = frozenset(
         "link_expired_status",
         "live_response_link_seconds",
         "alerts_page",
+        "incidents_most_skipped",
+        "incidents_most_alerts",
+        "incident_most_alerts",
         "slack_per_second",
         "slack_burst",
         "live_response_sessions",
@@ -204,6 +211,8 @@ def _mistakes(chosen: Mapping[str, Any]) -> list[str]:
             problems.append(f"'{name}' wants an object")
     if chosen.get("duplicate_isolate", "error") not in {"error", "silent", "race"}:
         problems.append("'duplicate_isolate' wants error, silent or race")
+    if chosen.get("incidents_paging", "skiptoken") not in {"skiptoken", "skip", "none"}:
+        problems.append("'incidents_paging' wants skiptoken, skip or none")
     if chosen.get("hunting_dynamic", "text") not in {"text", "nested"}:
         problems.append("'hunting_dynamic' wants text or nested")
     if chosen.get("cloud", "commercial") not in CLOUDS:
