@@ -224,8 +224,7 @@ class Watch:
         except Rejected as error:
             if not following or error.status != _BAD_REQUEST:
                 raise
-            said = f"Graph refuses one of the pages of a list: {error}"
-            raise Unfinished(said, status=error.status, code=error.code) from error
+            raise Unfinished(f"Graph refuses one of the pages of a list: {error}") from error
 
 
 def _believed(date: datetime, now: datetime) -> datetime:

@@ -108,6 +108,18 @@ def test_pages_without_an_end_are_a_trouble_too(product: Ticking, graph: Graph, 
     assert product.ports.ledger.incident("7")
 
 
+def test_a_page_that_comes_again_and_again_is_a_circle_too(product: Ticking, graph: Graph, slate: Slate) -> None:
+    """Under whatever address: who asks on behind a full page may be answered with that page."""
+    product.tick()
+    rows = [incident(id=f"{number}") for number in range(50)]
+    graph.page = lambda _following: graph.saying(*rows, following=f"page {graph.pages}")
+    before = graph.pages
+    product.flow.watch()
+    assert graph.pages - before == 2
+    product.tick(int(300 / TICK) + 2)
+    assert [text for text in slate.told if "incidents cannot be read" in text and "in a circle" in text]
+
+
 @pytest.mark.parametrize("year", [1999, 2099])
 def test_a_clock_of_another_year_moves_no_watermark(product: Ticking, graph: Graph, year: int) -> None:
     """Else what happens until then would be passed over, or all that ever happened be read again."""
