@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 REMEMBERED = 900.0
 """Seconds for which a way that was refused is not tried again: each refusal costs a call of the budget."""
 
+LONGEST = 4 * 3600.0
+"""Seconds for which less is asked for at the most, where all cannot be had again and again: it may take as long as a
+call may to find out.
+"""
+
 
 _TROUBLED = frozenset({500, 502, 503, 504})
 
@@ -49,7 +54,7 @@ class Rungs:
 
     An answer that is too long says so itself. A server error may be about anything: only what fails again right after
     the service answered something light is too much for it. What is learnt is remembered for a while; then all is asked
-    for once more, and one failure leads back.
+    for once more, and one failure leads back, for twice as long each time (`LONGEST` at the most).
     """
 
     def __init__(self, last: int, seconds: Callable[[], float] = time.monotonic) -> None:
@@ -58,6 +63,7 @@ class Rungs:
         self._seconds = seconds
         self._rung = 0
         self._until = 0.0
+        self._for = REMEMBERED
         self._doubted = self._light = False
 
     def first(self) -> int:
@@ -77,10 +83,11 @@ class Rungs:
         if rung != self.first():  # others have learnt since
             return
         if rung < self._rung:
-            self._until = self._seconds() + REMEMBERED
+            self._for = min(LONGEST, self._for * 2)
+            self._until = self._seconds() + self._for
         elif surely or self._light:
             self._rung = rung + 1 if rung < self._last else 0
-            self._until = self._seconds() + REMEMBERED
+            self._until = self._seconds() + self._for
             self._doubted = not surely
         else:
             self._doubted = True
@@ -89,5 +96,6 @@ class Rungs:
     def done(self, rung: int) -> None:
         """Note that a list that was begun at this rung came to its end."""
         if rung == self.first():
+            self._for = self._for if rung else REMEMBERED
             self._rung = rung
             self._doubted = self._light = False

@@ -171,11 +171,25 @@ def test_what_was_too_much_is_asked_for_again_after_a_while_and_one_failure_lead
     steps.seconds += REMEMBERED
     assert steps.rungs.first() == 0
     assert steps.fail(surely=False) == 2
-    steps.seconds += REMEMBERED
+    steps.seconds += 2 * REMEMBERED
     steps.rungs.done(0)
     assert steps.rungs.first() == 0
     assert steps.fail(surely=False) == 0
     assert steps.rungs.doubted()
+
+
+def test_what_is_too_much_each_time_is_asked_for_ever_more_rarely() -> None:
+    """It may take a minute and a half to find out."""
+    steps = Steps()
+    steps.fail()
+    waits = []
+    for _ in range(7):
+        before = steps.seconds
+        while steps.rungs.first():
+            steps.seconds += 60
+        waits.append((steps.seconds - before) / 60)
+        steps.fail(surely=False)
+    assert waits == [15, 30, 60, 120, 240, 240, 240]
 
 
 def test_below_the_last_rung_is_the_first_one() -> None:

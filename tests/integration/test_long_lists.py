@@ -148,6 +148,25 @@ def test_one_that_cannot_be_read_now_costs_few_calls() -> None:
         assert fault["struck"] < 20
 
 
+def test_one_that_was_merged_into_one_that_cannot_be_read_is_assessed_meanwhile() -> None:
+    """What goes on with its alerts is read once it can be."""
+    with bench() as at:
+        at.put("into")
+        at.stand.tenant.incidents.change("into", {"lastUpdateDateTime": "2020-01-01T00:00:00Z"})
+        at.put("merged", device=OTHER)
+        at.stand.tenant.incidents.merge("merged", "into")
+        at.stand.tenant.incidents.change("into", {"lastUpdateDateTime": "2020-01-01T00:00:00Z"})
+        at.stand.trouble("status", ONE.format("into"), status=500, times=None)
+        at.product.tick(6)
+        entry = at.product.ports.ledger.incident("merged")
+        assert entry
+        assert entry.value.assessed == entry.value.seen
+        assert not at.knows("into")
+        at.stand.tenant.faults.clear()
+        at.product.tick(12)
+        assert at.knows("into")
+
+
 def test_one_that_is_gone_is_given_up_after_a_day() -> None:
     with bench(incidents_most_alerts=1) as at:
         at.put("large")
