@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from responders._carrying import carry_out
 from responders._containment import settle
 from responders._entries import planned
+from responders._intake import Intake
 from responders._lacks import not_to_be_planned
 from responders._news import Facts
 from responders._nudges import note
@@ -22,7 +23,6 @@ from responders._reconciling import reconcile
 from responders._tenant import fleet_size, stocks_of
 from responders._unsent import note_unsent, read_whole
 from responders._versions import merge_target
-from responders._watch import Watch
 from shared.errors import Denied, NotFound, Rejected, Throttled, Transient
 from shared.models.action import State, target_of
 from shared.models.incident import Incident
@@ -224,7 +224,7 @@ class Assess:
         ledger = self._ports.ledger
         ledger.absorb(plan.merged_into, plan.incident, self._ports.clock.now())
         if ledger.incident(plan.merged_into) is None:
-            Watch(self._ports).fetch(plan.merged_into)
+            Intake(self._ports).fetch(plan.merged_into)
         for what in self._ports.containments:
             for entry in ledger.slots(what).values():
                 holders = entry.value.holders

@@ -15,7 +15,7 @@ from local.tenant.odata import Field, ODataError
 from local.tenant.wire import ApiError, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from local.tenant.clock import Clock
@@ -74,13 +74,18 @@ class Incidents:
     def listing(self, options: Options, *, all_members: bool = False) -> Json:
         """Answer GET /security/incidents."""
         query = _checked(options, _INCIDENTS)
+        most = self._settings.incidents_most_skipped
+        if most and query.skip > most:
+            raise ApiError(400, "BadRequest", f"The limit of '{most}' for Skip query has been exceeded.")
         page = cut(self._shown(), query)
+        _bear(page.items if query.expand else [], self._settings.incidents_most_alerts)
         context = f"{_CONTEXT}/incidents{'(alerts())' if query.expand else ''}"
         answer: Json = {"@odata.context": context}
         if query.count:
             answer["@odata.count"] = page.total
-        if page.following:
-            answer["@odata.nextLink"] = self._next_link("incidents", options, page.following)
+        if page.following and self._settings.incidents_paging != "none":
+            skip = str(query.skip + query.top) if self._settings.incidents_paging == "skip" else ""
+            answer["@odata.nextLink"] = self._next_link("incidents", options, page.following, skip)
         answer["value"] = [self._view(one, alerts=query.expand, all_members=all_members) for one in page.items]
         return answer
 
@@ -91,6 +96,7 @@ class Incidents:
         except ODataError as error:
             raise ApiError(400, "BadRequest", str(error)) from error
         found = self._visible_one(incident_id)
+        _bear([found] if expand else [], self._settings.incident_most_alerts)
         view = self._view(found, alerts=expand, all_members=all_members)
         return {"@odata.context": f"{_CONTEXT}/incidents/$entity", **view}
 
@@ -244,10 +250,17 @@ class Incidents:
             shown["alerts"] = found["alerts"][:most]
         return _shape(shown, all_members=all_members)
 
-    def _next_link(self, name: str, options: Options, token: str) -> str:
+    def _next_link(self, name: str, options: Options, token: str, skip: str = "") -> str:
         left_out = {"$skip", "$skiptoken", *(() if self._settings.next_link_expands else ("$expand",))}
         kept = {key: value for key, value in options.items() if key not in left_out}
-        return f"{self.base_url}/v1.0/security/{name}?{urlencode({**kept, '$skiptoken': token}, safe='$')}"
+        onwards = {"$skip": skip} if skip else {"$skiptoken": token}
+        return f"{self.base_url}/v1.0/security/{name}?{urlencode({**kept, **onwards}, safe='$')}"
+
+
+def _bear(items: Sequence[Json], most: int) -> None:
+    """Fail as a service does whose incidents have too many alerts to be expanded, where it has a limit."""
+    if most and any(len(one["alerts"]) > most for one in items):
+        raise ApiError(500, "InternalServerError", "")
 
 
 def _shape(shown: Json, *, all_members: bool) -> Json:

@@ -21,6 +21,7 @@ from shared.errors import Cause, OutcomeUnknown, Throttled, Transient
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_PARTIAL = 206
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 """Seconds without a byte."""
@@ -84,7 +85,7 @@ class Api:
         url = path if path.startswith(self.base + "/") else self.base + path
         heard = self._sent("GET", url, params=params, headers=headers or {})
         heard.raise_for()
-        return Answer(object_of(heard.headers, heard.body), heard.headers)
+        return Answer(object_of(heard.headers, heard.body), heard.headers, heard.status)
 
     def ask(self, path: str, body: Mapping[str, object], seconds: float) -> Answer:
         """A POST that only reads: it is repeated as a GET is when the connection fails, but not when nothing was heard
@@ -183,7 +184,13 @@ class Api:
 class Answer:
     """A JSON answer with its headers, in whatever case they are asked for."""
 
-    def __init__(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
-        """Keep both."""
+    def __init__(self, body: Mapping[str, Any], headers: Mapping[str, str], status: int = 200) -> None:
+        """Keep them; `status` is that of a success."""
         self.body = body
         self.headers = headers
+        self.status = status
+
+    @property
+    def partial(self) -> bool:
+        """Whether the service says itself that this is not all: a part of what it is made of was not to be had."""
+        return self.status == _PARTIAL

@@ -313,32 +313,6 @@ def test_after_a_page_that_is_too_long_the_next_ones_are_shorter() -> None:
     assert asked == ["50", "10", "1"]
 
 
-@pytest.mark.parametrize("dollar", ["$", "%24"])
-def test_one_that_is_too_long_by_itself_is_left_out_and_named_and_the_others_are_read(dollar: str) -> None:
-    """No page is short enough for it, and without it the reading would never come to those behind it."""
-
-    def answer(to: BaseHTTPRequestHandler) -> None:
-        asked = parse_qs(urlsplit(to.path).query)
-        size, number = int(asked["$top"][0]), int(asked.get("$skip", ["0"])[0])
-        longest = LARGEST if "$expand" in asked else 0
-        rows = [b'{"id": "%d", "x": "%s"}' % (at, b"x" * (longest if at == 2 else 1)) for at in range(1, 4)]
-        link = f"?{dollar}expand=alerts&$top={size}&$skip={number + size}" if "$expand" in asked else ""
-        link = link or f"?$top={size}&$skip={number + size}"
-        more = b', "@odata.nextLink": "%s"' % link.encode() if number + size < len(rows) else b""
-        say(b'{"value": [%s]%s}' % (b",".join(rows[number : number + size]), more), date=DATE)(to)
-
-    with Stub(answer) as graph, session() as http:
-        incidents = GraphIncidents(Api(graph.url, lambda: "t", http))
-        for _ in range(2):
-            with pytest.raises(Transient):
-                incidents.changed(LONG_AGO)
-        pages = [incidents.changed(LONG_AGO)]
-        while pages[-1].next:
-            pages.append(incidents.changed(LONG_AGO, following=pages[-1].next))
-    assert [[raw["id"] for raw in page.incidents] for page in pages] == [["1"], [], ["3"]]
-    assert [raw["id"] for page in pages for raw in page.too_long] == ["2"]
-
-
 @pytest.mark.parametrize("link", ["/v1.0/security/incidents?$skip=50", "?$skip=50", "incidents?$skip=50"])
 def test_a_next_page_may_be_named_from_where_we_are(link: str) -> None:
     page = answered(json.dumps({"value": [], "@odata.nextLink": link}).encode())
