@@ -18,7 +18,7 @@ from responders._run import metadata_of
 from responders._told import Told
 from responders._transfer import PIECE, Transfer
 from responders._unbroken import STRAIGHT, Refused, TooSlow, judged, paced, unbroken
-from responders._versions import snapshot_name
+from responders._unsent import snapshot_of
 from shared.errors import Cause, Incomplete, Rejected, Transient
 from shared.models.archive.contents import Seen
 from shared.models.part import Part
@@ -105,7 +105,7 @@ class Desk:
         action = self._action
         if not action.version:
             return None
-        data = self._ports.documents.read(snapshot_name(action.incident, action.version))
+        data = snapshot_of(self._ports.documents, action.incident, action.version)
         if data is None:
             raise Transient(f"the snapshot of incident {action.incident} cannot be read")
         return data

@@ -13,6 +13,7 @@ from responders._reconciling import reconcile
 from responders._reverify import reverify
 from responders._shelf import look_where_used
 from responders._tenant import fleet_size
+from responders._unsent import forget_unsent
 from responders._watch import Watch
 from shared.errors import Rejected, Transient
 from shared.storage.interface import Conflict
@@ -44,6 +45,7 @@ class Housekeeping:
             self._reconcile,
             self._unreadable,
             self._library,
+            self._unsent,
             self._examine,
             self._reverify,  # takes whatever time there is
         )
@@ -92,6 +94,11 @@ class Housekeeping:
             trouble(self._ports, "unreadable rows", text, lasting=PATIENCE)
         else:
             over(self._ports, "unreadable rows")
+
+    def _unsent(self, stop: datetime) -> None:
+        """One incident without alerts is no trouble for ever."""
+        del stop
+        forget_unsent(self._ports)
 
     def _examine(self, stop: datetime) -> None:
         """See whether this deployment has what it needs; `bulkhead doctor` shows it."""

@@ -108,7 +108,7 @@ class CompiledPolicy:
             doubt="; ".join(dict.fromkeys(filter(None, doubts))),
             newest_alert=max((alert.created for alert in alerts if alert.created), default=incident.created),
             devices=tuple(self._wanted(scene, only)),
-            not_actionable=scene.concerned[1],
+            not_actionable=(*_findings.unread(incident), *scene.concerned[1]),
             rules=(*([judged.by.name] if judged.by else []), *applying),
             decided_by=judged.by.name if judged.by else "",
             wants=_incident_wants(scene, possible),
