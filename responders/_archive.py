@@ -1,4 +1,7 @@
-"""Have what a finished action left gathered into the evidence store, by whichever responder knows how."""
+"""Have what a finished action left gathered into the evidence store, by whichever responder knows how.
+
+What ends elsewhere, between two sessions of a collection, comes here too, for its run to be sealed.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from responders._desk import FETCHES, Desk
 from responders._dispatch import importance
 from responders._interface import Again, Finished, Gathered, NotObtainable
 from responders._lacks import had, lacked, remember
+from responders._late import SEAL_AGAIN, may_be_sealed, sealed_late
 from responders._nudges import tell
 from responders._refusal import Asked, Fate, Service
 from responders._refusals import TABLE, refusal_of, remembers, stops, told
@@ -43,13 +47,8 @@ SLOW_FOR = timedelta(days=3)
 From then on what takes all of a call is a failure, as if it had brought nothing.
 """
 
-UNSEALED_FOR = timedelta(days=7)
-"""How long it is tried to seal what was gathered."""
-
-SEAL_AGAIN = timedelta(minutes=10)
 RETRY = timedelta(seconds=20)
 DOUBLINGS = 5
-_OTHERS = frozenset({"Differs", "Sealed"})
 _UNSEALED = "what was gathered is whole and cannot be sealed now"
 _LONG = TABLE[Service.DOWNLOADS, "out-of-time"].means
 _PACKAGE = "collectinvestigationpackage"
@@ -92,14 +91,25 @@ class Archive:
             claimed = self._ports.ledger.move(entry, claim)
         except Conflict:
             return
-        if claimed.value.fetches > WITHOUT_A_WORD:
+        if claimed.value.state.final:
+            self._late(claimed, stop)
+        elif claimed.value.fetches > WITHOUT_A_WORD:
             self._write(claimed, unheard(claimed.value, now))
         else:
             self._one(claimed, stop)
 
+    def _late(self, entry: Entry[Action], stop: datetime) -> None:
+        """Seal the run of what ended elsewhere. People hear of what cannot be sealed."""
+        action = entry.value
+        again = action.fetches <= WITHOUT_A_WORD
+        to = sealed_late(self._ports, Desk(self._ports, action, stop), action, again=again)
+        if settle(self._ports, entry, to) and to.detail != action.detail:
+            tell(self._ports, to)
+
     def _mine(self, action: Action) -> bool:
         responder = self._ports.responders.get(action.responder)
-        return action.state is State.FETCHING and responder is not None and not (self._beside and responder.kinds)
+        here = action.state is State.FETCHING or action.state.final
+        return here and responder is not None and not (self._beside and responder.kinds)
 
     def _one(self, entry: Entry[Action], stop: datetime) -> None:
         action = entry.value
@@ -170,8 +180,7 @@ class Archive:
 
     def _may_be_sealed(self, action: Action, error: BulkheadError) -> bool:
         """Whether a run may be sealed later: nobody else's stands there, and it was not tried for too long."""
-        young = self._ports.clock.now() - (action.accepted_at or action.created) < UNSEALED_FOR
-        return young and not (isinstance(error, Rejected) and error.code in _OTHERS)
+        return may_be_sealed(action, error, self._ports.clock.now())
 
     def _closed(self, desk: Desk, ended: str, detail: str) -> str:
         """Seal what was gathered, with what was not and why; gives what people have to know where that fails too."""
@@ -195,6 +204,7 @@ class Archive:
         self._write(entry, entry.value.model_copy(update={"due": due, "fetches": fetches, "detail": detail[:300]}))
 
     def _write(self, entry: Entry[Action], to: Action) -> None:
+        to = to.model_copy(update={"due": None}) if to.state.final else to  # its run is as it will stay
         if settle(self._ports, entry, to):
             tell(self._ports, to)
 
