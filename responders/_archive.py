@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from responders._afterwards import comes_after
 from responders._alarms import over, trouble
+from responders._capture import FETCHES
 from responders._containment import settle
-from responders._desk import FETCHES, Desk
+from responders._desk import SLOW_FOR, Desk
 from responders._dispatch import importance
 from responders._interface import Again, Finished, Gathered, NotObtainable
 from responders._lacks import had, lacked, remember
@@ -41,11 +42,6 @@ WITHOUT_A_WORD = 2 * FETCHES
 
 AT_ONCE = 8
 """How many of the most important rows are worked through before it is read anew which those are."""
-
-SLOW_FOR = timedelta(days=3)
-"""How long what is there to be fetched may take, while every call brings some of it; time that it waited counts too.
-From then on what takes all of a call is a failure, as if it had brought nothing.
-"""
 
 RETRY = timedelta(seconds=20)
 DOUBLINGS = 5
@@ -164,6 +160,8 @@ class Archive:
             self._again(entry, wait, told(row, error), fetches=action.fetches - (not desk.run.broken))
         elif error.cause is Cause.TIME and desk.moved and self._ports.clock.now() - action.since < SLOW_FOR:
             self._again(entry, timedelta(0), told(row, error), fetches=0)  # what brought nothing before is forgotten
+        elif error.cause is Cause.TIME and not desk.whole:
+            self._again(entry, timedelta(0), told(row, error), fetches=action.fetches - 1)
         elif (stops(row) or action.fetches >= FETCHES) and sealing and self._may_be_sealed(action, error):
             self._unsealed(entry, told(row, error))
         elif stops(row) or action.fetches >= FETCHES:
@@ -180,10 +178,11 @@ class Archive:
 
     def _may_be_sealed(self, action: Action, error: BulkheadError) -> bool:
         """Whether a run may be sealed later: nobody else's stands there, and it was not tried for too long."""
-        return may_be_sealed(action, error, self._ports.clock.now())
+        return error.cause is not Cause.TIME and may_be_sealed(action, error, self._ports.clock.now())
 
     def _closed(self, desk: Desk, ended: str, detail: str) -> str:
         """Seal what was gathered, with what was not and why; gives what people have to know where that fails too."""
+        desk.run.last = True
         try:
             desk.run.close(ended, missing=detail)
         except (Transient, Rejected) as error:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 TRIES = 4
 """How often in a row a leg may come to nothing."""
 
+FETCHES = 8
+"""How many whole calls an action's download, or the joining of its parts, may take in vain before it is given up."""
+
+_WHOLE = 0.9
+
 LEAST_PART = 64 * 1024
 EXPIRE = timedelta(days=2)
 """After so long without a word from us the device removes what we left there by itself."""
@@ -190,6 +195,11 @@ def less(progress: Progress, why: str, todo: str = "", leg: Leg = Leg.CLEAN) -> 
     """There is less than was asked for, and this is why. The first reason stands."""
     told = {"why": progress.why or why[:300], "todo": progress.todo or todo}
     return onward(progress.to(leg, **told), f"no image: {why}" if leg is Leg.TRIAGE else why)
+
+
+def a_whole_call(left: float, budget: timedelta) -> bool:
+    """Whether `left`, in seconds, is nearly all the time that a call has."""
+    return left >= _WHOLE * budget.total_seconds()
 
 
 def smaller(part: int) -> int:

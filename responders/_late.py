@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from responders._alarms import over, trouble
-from shared.errors import Forbidden, Rejected, Transient
+from shared.errors import Cause, Forbidden, Rejected, Transient
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,6 +43,8 @@ def sealed_late(ports: Ports, desk: Desk, action: Action, *, again: bool) -> Act
         desk.run.close(str(action.state), missing=f"not all was gathered: {action.detail}")
     except (Transient, Rejected, Forbidden) as error:
         now = ports.clock.now()
+        if error.cause is Cause.TIME:
+            return action.model_copy(update={"due": now, "fetches": action.fetches - (not desk.whole)})
         if not may_be_sealed(action, error, now):
             return _unsealed(action)
         trouble(ports, "seal", f"what was gathered until {action.responder} {action.id} ended is not sealed: {error}")

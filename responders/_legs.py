@@ -11,7 +11,19 @@ import zlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from responders._capture import TRIES, Fetched, Leg, Progress, commands, left_in, less, onward, smaller
+from responders._capture import (
+    FETCHES,
+    TRIES,
+    Fetched,
+    Leg,
+    Progress,
+    a_whole_call,
+    commands,
+    left_in,
+    less,
+    onward,
+    smaller,
+)
 from responders._interface import Again, Finished, NotObtainable
 from responders._live import Printed, kept, printed, result_of, session
 from shared.errors import Cause, Incomplete
@@ -26,7 +38,6 @@ if TYPE_CHECKING:
 
 GZIP = b"\x1f\x8b"
 _HEAD = 4096
-_SOON = timedelta(seconds=1)
 
 
 class Look:
@@ -245,10 +256,14 @@ def _told(said: Printed) -> Mapping[tuple[int, int], str]:
 
 def join(look: Look, name: str, kind: str, purpose: str) -> Gathered:
     """All parts are there: join them, and write down what was done. Needs no session."""
+    whole = a_whole_call(look.desk.left(), look.desk.settings.TIME_BUDGET)
     try:
         image = joined(look, name, kind)
     except Incomplete as error:
-        return _unjoined(look, error)
+        if error.cause is not Cause.TIME or not whole or look.action.fetches < FETCHES:
+            raise  # one of the two readings may be done by the next call
+        todo = "its parts lie in the container staging until that is cleared: join them by hand"
+        return look.less(f"the image is fetched, and too large to be read through in one call: {error}", todo)
     progress = look.progress
     record = {
         "purpose": purpose,
@@ -265,18 +280,6 @@ def join(look: Look, name: str, kind: str, purpose: str) -> Gathered:
     for artefact in (image, beside):
         look.progress = with_artefact(look.progress, artefact)
     return onward(look.progress.to(Leg.CLEAN, decision=_complete(look.progress)), "the image is archived")
-
-
-def _unjoined(look: Look, error: Incomplete) -> Gathered:
-    """Once more, since one of the two readings may be done; a reading that never comes to its end is given up."""
-    if error.cause is not Cause.TIME:
-        raise error
-    failures = look.progress.failures + 1
-    if failures < TRIES:
-        progress = look.progress.model_copy(update={"failures": failures})
-        return Again(progress.model_dump_json(), _SOON, progress.artefacts, _far(progress))
-    todo = "its parts lie in the container staging until that is cleared: join them by hand"
-    return look.less(f"the image is fetched, and too large to be read through in one call: {error}", todo)
 
 
 def _complete(progress: Progress) -> str:
