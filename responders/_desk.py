@@ -7,13 +7,15 @@ stands there and goes on. A download that is not whole is never committed.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from responders import _parts
-from responders._keeping import AS_IT_CAME, Keeping, Told
+from responders._keeping import AS_IT_CAME, Keeping
 from responders._refusal import Service
 from responders._run import metadata_of
+from responders._told import Told
 from responders._transfer import PIECE, Transfer
 from responders._unbroken import STRAIGHT, Refused, TooSlow, judged, paced, unbroken
 from responders._versions import snapshot_name
@@ -142,8 +144,8 @@ class Desk:
         self.at = Service.STORAGE
         if known := self.run.known(name):
             return known
-        stored = self.run.write(name, self.run.timed(chunks), kind)
-        return self.run.kept(name, stored, Told(kind, media_type, self._action.responder))
+        told = Told(kind, media_type, self._action.responder)
+        return self.run.kept(name, self.run.write(name, self.run.timed(chunks), told), told)
 
     def keep_bytes(self, name: str, data: bytes, *, kind: str, media_type: str) -> Artefact:
         """See the interface."""
@@ -165,19 +167,19 @@ class Desk:
         self.at = Service.STORAGE
         if known := self.run.known(name):
             return known
-        stored, date = self._ports.evidence.head(self.run.place(name)), ""
+        told = Told(kind, media_type, f"download of {self._action.machine_action or self._action.responder}")
+        stored = self._ports.evidence.head(self.run.place(name))
         if stored is None:
-            stored, date = self._fetched(name, partial(self._open, link), kind, check)
-        source = f"download of {self._action.machine_action or self._action.responder}"
-        return self.run.kept(name, stored, Told(kind, media_type, source, date))
+            stored = self._fetched(name, partial(self._open, link), told, check)
+        return self.run.kept(name, stored, told)
 
     def _fetched(
         self,
         name: str,
         opening: Callable[[int, str], Download],
-        kind: str,
+        told: Told,
         check: Callable[[Iterable[bytes]], Iterator[bytes]],
-    ) -> tuple[Stored, str]:
+    ) -> Stored:
         """What is not large goes straight into the archive, as far as its server is to be believed about that."""
         staged = self.run.place(name)
         if self._transfer.begun(staged):
@@ -187,7 +189,7 @@ class Desk:
             last = self._action.fetches >= FETCHES
             if not last and download.length is not None and download.length <= self._straight:
                 try:
-                    return self._written(name, download, opening, kind, check), download.date
+                    return self._written(name, download, opening, replace(told, date=download.date), check)
                 except Refused as error:
                     self._transfer.anew(staged, str(error))
                     raise
@@ -199,14 +201,14 @@ class Desk:
                     received = self._transfer.receive(staged, opening)
             else:
                 received = self._transfer.go_on(staged, (), download)
-        return self._joined(name, received, kind, check), received.date
+        return self._joined(name, received, replace(told, date=received.date), check)
 
     def _written(
         self,
         name: str,
         download: Download,
         opening: Callable[[int, str], Download],
-        kind: str,
+        told: Told,
         check: Callable[[Iterable[bytes]], Iterator[bytes]],
     ) -> Stored:
         """Straight into the archive. A mark in staging lets a later call know that one like this did not end it."""
@@ -215,37 +217,25 @@ class Desk:
             self._transfer.attempt(place)
         chunks = unbroken(download, opening, lambda at, why: self.run.went_on(f"{place}#{at}", why))
         paces = paced(chunks, length, self._piece, self._ports.clock.now, self.run.left)
-        return self.run.write(name, judged(check, self.run.timed(paces)), kind)
+        return self.run.write(name, judged(check, self.run.timed(paces)), told)
 
     def _joined(
-        self, name: str, received: Received, kind: str, check: Callable[[Iterable[bytes]], Iterator[bytes]]
+        self, name: str, received: Received, told: Told, check: Callable[[Iterable[bytes]], Iterator[bytes]]
     ) -> Stored:
         """What the check refuses is fetched anew. The last time it is kept as it came, and marked: there is no more."""
-        place = self.run.place(name)
+        place, untold = self.run.place(name), "" if received.bounded else _parts.UNTOLD
         try:
-            return self._join(place, received, kind, lambda chunks: judged(check, self.run.timed(chunks)))
+            return self.run.join(name, received.pieces, told, lambda each: judged(check, self.run.timed(each)), untold)
         except Refused as error:
             if self._action.fetches >= FETCHES:
-                return self._join(place, received, kind, self.run.timed, f"{AS_IT_CAME}, though {error}")
+                mark = "; ".join(filter(None, (f"{AS_IT_CAME}, though {error}", untold)))
+                return self.run.join(name, received.pieces, told, self.run.timed, mark)
             self._transfer.anew(place, str(error))
             raise
         except Incomplete as error:
             if error.cause is not Cause.TIME:
                 self._transfer.anew(place, str(error))
             raise
-
-    def _join(
-        self,
-        place: str,
-        received: Received,
-        kind: str,
-        check: Callable[[Iterable[bytes]], Iterator[bytes]],
-        mark: str = "",
-    ) -> Stored:
-        marks = "; ".join(filter(None, (mark, "" if received.bounded else _parts.UNTOLD)))
-        metadata, tags = self.run.labels(kind, "received-only", marks)
-        join, staging = self._ports.evidence.join_once, self._ports.staging
-        return join(place, received.pieces, staging, check=check, metadata=metadata, tags=tags)
 
     def _open(self, link: Callable[[], str], start: int, tag: str) -> Download:
         self.at = Service.DEFENDER
@@ -287,14 +277,11 @@ class Desk:
         self.at = Service.STORAGE
         if known := self.run.known(name):
             return known
-        place = self.run.place(name)
-        stored = self._ports.evidence.head(place)
+        place, whole = self.run.place(name), tuple(_parts.in_manifest(parts))
+        source, marks = f"{len(parts)} downloads", _parts.marks(parts)
+        told = Told(kind, media_type, source, device=device, parts=whole, marks=marks)
+        stored, seen = self._ports.evidence.head(place), None
         if stored is None:
-            metadata, tags = self.run.labels(kind, _parts.status(parts))
             pieces = [piece for part in parts for piece in self._transfer.standing(f"{place}/part-{part.number:05d}")]
-            stored = self._ports.evidence.join_once(
-                place, pieces, self._ports.staging, check=self.run.timed, metadata=metadata, tags=tags
-            )
-        source, whole = f"{len(parts)} downloads", tuple(_parts.in_manifest(parts))
-        told = Told(kind, media_type, source, device=device, parts=whole, marks=_parts.marks(parts))
-        return self.run.kept(name, stored, told)
+            stored, seen = self.run.join_parts(name, pieces, told)
+        return self.run.kept(name, stored, told, seen)

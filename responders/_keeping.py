@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from responders._bounded import bounded
 from responders._custody import Chain
 from responders._run import metadata_of, run_folder, run_of, tags_of, who, why
 from responders._sealing import Seal
-from responders._zip_marks import TAIL, zip_marks
-from shared.errors import Cause, Incomplete, Rejected
+from responders._told import carried, date_of, mark_of, note_of, proven, recalled
+from responders._zip_marks import Zipped
+from shared.errors import Cause, Incomplete, NotFound, Rejected
 from shared.models.action import Artefact
-from shared.models.archive.contents import Contents
+from shared.models.archive.contents import Contents, Seen
 from shared.models.archive.custody import KEPT, MISSING, NOTED, OPENED, SEALED, Clocks, Said, stamp
 from shared.models.archive.digests import Tally
-from shared.models.archive.manifest import Blocks, Hashes, Item, proof_of
+from shared.models.archive.manifest import Blocks, Hashes, Item, Proof
 from shared.models.archive.names import check_payload
 from shared.models.lenient import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from responders._ports import Ports
+    from responders._told import Told
     from shared.models.action import Action
-    from shared.models.archive.manifest import Part
-    from shared.storage.interface import Stored
+    from shared.storage.interface import Piece, Stored
 
 FUNCTION = "archive_evidence"
 ZIP = "application/zip"
@@ -36,21 +37,8 @@ AS_IT_CAME = "kept as it came"
 
 log = logging.getLogger(__name__)
 
-_MARK, _CLOCK, _UNKNOWN = "mark", "clock", "unknown"
+_CLOCK, _UNKNOWN = "clock", "unknown"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What is said of an item: `device` is the hash that the device gave, `date` the clock of who sent it."""
-
-    kind: str
-    media_type: str
-    source: str = ""
-    date: str = ""
-    device: str = ""
-    parts: tuple[Part, ...] = ()
-    marks: tuple[str, ...] = ()
 
 
 class Keeping:
@@ -84,15 +72,55 @@ class Keeping:
         check_payload(name, [each.item.path for each in self.chain.events if each.item])
         return f"{self.folder}/{name}"
 
-    def write(self, name: str, chunks: Iterable[bytes], kind: str) -> Stored:
+    def write(self, name: str, chunks: Iterable[bytes], told: Told) -> Stored:
         """Commit a stream under the item's name, or find what stands there."""
-        metadata, tags = self.labels(kind, "received-only")
+        metadata, tags = self._labels(told)
         return self._ports.evidence.write_once(self.place(name), chunks, metadata=metadata, tags=tags)
 
-    def labels(self, kind: str, status: str, mark: str = "") -> tuple[dict[str, str], dict[str, str]]:
-        """Metadata and tags of an item. A `mark` goes with its commit, so that it is never without."""
-        marked = {_MARK: mark[:500].strip()} if mark else {}
-        return metadata_of(self._action, kind) | marked, tags_of(self._action, kind, status)
+    def join(
+        self,
+        name: str,
+        pieces: Sequence[Piece],
+        told: Told,
+        check: Callable[[Iterable[bytes]], Iterator[bytes]],
+        mark: str = "",
+    ) -> Stored:
+        """Commit what lies in pieces, as `write` does. A `mark` goes with its commit, so that it is never without."""
+        return self._joined(name, pieces, check, self._labels(told, mark))
+
+    def join_parts(self, name: str, pieces: Sequence[Piece], told: Told) -> tuple[Stored, Contents | None]:
+        """Commit what came in parts, with what was known of them and with what its hashes come to, and give what it
+        holds, if it was this call that committed it.
+        """
+        labels, seen = self._labels(told), Seen()
+        metadata, tags = labels
+
+        def looked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+            yield from seen.passing(self.timed(chunks))
+            content, received = seen.contents.sha256, seen.sha256
+            proof = told.proof(Hashes(device=told.device, content=content, received=received, stored=received))
+            metadata.update(proven(proof))
+            tags.update(status=str(proof))
+
+        if note := note_of(self.place(name), metadata):
+            self._ports.staging.write_once(note, [told.note], metadata=metadata_of(self._action, "part"))
+        stored = self._joined(name, pieces, looked, labels)
+        return stored, seen.contents if stored.created else None
+
+    def _joined(
+        self,
+        name: str,
+        pieces: Sequence[Piece],
+        check: Callable[[Iterable[bytes]], Iterator[bytes]],
+        labels: tuple[dict[str, str], dict[str, str]],
+    ) -> Stored:
+        join, (metadata, tags) = self._ports.evidence.join_once, labels
+        return join(self.place(name), pieces, self._ports.staging, check=check, metadata=metadata, tags=tags)
+
+    def _labels(self, told: Told, mark: str = "") -> tuple[dict[str, str], dict[str, str]]:
+        """Metadata and tags of an item, as far as they are known before it is read."""
+        tags = tags_of(self._action, told.kind, str(Proof.RECEIVED))
+        return metadata_of(self._action, told.kind) | carried(told, mark), tags
 
     def known(self, name: str) -> Artefact | None:
         """The item, where the chain tells already that it was kept and what stands there was not exchanged since."""
@@ -104,23 +132,26 @@ class Keeping:
             raise self._differs(name)
         return _artefact(self.place(name), event.item)
 
-    def kept(self, name: str, stored: Stored, told: Told) -> Artefact:
-        """The item, once a read of its own has shown that what stands there is what was committed."""
-        tally, contents, tail = Tally(), Contents(), b""
+    def kept(self, name: str, stored: Stored, told: Told, seen: Contents | None = None) -> Artefact:
+        """The item, once a read of its own has shown that what stands there is what was committed. What it holds is
+        looked into meanwhile, unless it was `seen` on the way there.
+        """
+        tally, contents, zipped = Tally(), seen or Contents(), Zipped(named=told.media_type == ZIP)
         for chunk in self.timed(self._ports.evidence.read(stored.name)):
             tally.add(chunk)
-            contents.add(chunk)
-            tail = (tail + chunk[-TAIL:])[-TAIL:] if told.media_type == ZIP else b""
-        contents.end()
+            zipped.add(chunk)
+            if not seen:
+                contents.add(chunk)
+        if not seen:
+            contents.end()
         if (tally.size, tally.sha256) != (stored.size, stored.sha256):
             raise self._differs(name)
-        marks = [*told.marks, *filter(None, [stored.metadata.get(_MARK)])]
+        marks = [*told.marks, *filter(None, [mark_of(stored.metadata)])]
         if not stored.created:
             if stored.metadata.get("action") != self._action.id:
                 raise self._differs(name)
             marks.append("stood there already: an earlier call committed it")
-        if told.media_type == ZIP:
-            marks.extend(zip_marks(tail, tally.size))
+        marks.extend(zipped.marks(lambda start, size: self._range(stored.name, start, size)))
         if contents.mark:
             marks.append(contents.mark)
         hashes = Hashes(device=told.device, received=stored.sha256, content=contents.sha256, stored=tally.sha256)
@@ -133,13 +164,22 @@ class Keeping:
             source=told.source,
             collected=stamp(self._ports.clock.now()),
             hashes=hashes,
-            proof=proof_of(hashes, told.parts),
+            proof=told.proof(hashes),
             blocks=Blocks(sha256=tally.block_hashes),
             parts=told.parts,
             marks=tuple(marks),
         )
-        self.say(KEPT, name, source=told.source, to=stored.name, date=told.date, item=item)
+        date = told.date or date_of(stored.metadata)
+        self.say(KEPT, name, source=told.source, to=stored.name, date=date, item=item)
         return _artefact(stored.name, item)
+
+    def _range(self, place: str, start: int, size: int) -> bytes:
+        data = b""
+        for chunk in self.timed(self._ports.evidence.read(place, start=start)):
+            data += chunk[: size - len(data)]
+            if len(data) == size:
+                break
+        return data
 
     def note(self, subject: str, detail: str) -> None:
         """Tell, once, what a reader of the custody should know."""
@@ -209,8 +249,16 @@ class Keeping:
             name = place.removeprefix(f"{self.folder}/")
             stored = self._ports.evidence.head(place) if name not in told and _can_be(name, told) else None
             if stored and stored.metadata.get("action") == self._action.id:
-                self.kept(name, stored, Told(stored.metadata.get("kind", "unknown"), "application/octet-stream"))
+                self.kept(name, stored, recalled(stored.metadata, self._note(note_of(place, stored.metadata))))
                 told.add(name)
+
+    def _note(self, name: str) -> bytes | None:
+        try:
+            return bounded(self._ports.staging, name) if name else None
+        except NotFound as error:
+            if error.code == "ContainerNotFound":
+                raise
+            return None
 
     def _said(self, what: str, date: str = "", device: str = "") -> Said:
         now = self._ports.clock.now()

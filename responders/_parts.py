@@ -40,13 +40,6 @@ def wrong(part: Part) -> bool:
     return bool(part.device) and part.device not in {part.content_sha256, part.sha256}
 
 
-def status(parts: Sequence[Part]) -> str:
-    """The index tag of what they are joined to."""
-    if any(map(wrong, parts)):
-        return str(manifest.Proof.MISMATCH)
-    return str(manifest.Proof.VERIFIED if parts and all(each.device for each in parts) else manifest.Proof.RECEIVED)
-
-
 def marks(parts: Sequence[Part]) -> tuple[str, ...]:
     """What is odd about parts. That the length was not told does not matter where the device's hash agrees."""
     differs = [f"part {each.number} is not what the device said" for each in parts if wrong(each)]

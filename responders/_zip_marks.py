@@ -1,66 +1,101 @@
-"""What is unusual about a zip file, told from its table of contents alone: nothing in it is opened. Pure."""
+"""What is unusual about a zip file, told from its tables of contents and from what begins where: nothing in it is
+opened. Pure.
+"""
 
 from __future__ import annotations
 
 import re
-import struct
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from responders._zip_heads import HEAD, MOST, Heads, short
+from responders._zip_tables import TAIL, tables
 
-TAIL = 1024 * 1024
-"""Bytes at the end of a zip file in which its table of contents is looked for."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from responders._zip_tables import Entry
 
 EXPANDS = 100
 """A zip file that claims to hold so many times its size is marked; whole packages of real devices reach 35."""
 
 SHOWN = 3
-_ENTRY, _END = b"PK\x01\x02", b"PK\x05\x06"
-_HEAD, _LAST = struct.Struct("<4sHHHHHHIIIHHHHHII"), struct.Struct("<4sHHHHIIH")
+_EMPTY = b"PK\x05\x06"
 _OUTSIDE = re.compile(r"(^|[\\/])\.\.([\\/]|$)|^[\\/]|^[A-Za-z]:")
-_LINK = 0o120000
-_ZIP64 = 0xFFFFFFFF
 
 
-def zip_marks(tail: bytes, size: int) -> tuple[str, ...]:
-    """What to say of a zip file of `size` bytes that ends with `tail`."""
-    at = tail.rfind(_END)
-    if at < 0 or at + _LAST.size > len(tail):
-        return ("has no table of contents of a zip file",)
-    _, _, _, _, count, length, offset, _ = _LAST.unpack_from(tail, at)
-    start = at - length
-    if _ZIP64 in (length, offset) or start < 0:
-        return ("has a table of contents too long to be looked at",)
-    return tuple(_said(list(_entries(tail[start:at])), count, size))
+class Zipped:
+    """Looks at a stream that begins as a zip file, or is `named` one; of anything else it keeps nothing."""
+
+    def __init__(self, *, named: bool) -> None:
+        """Nothing has passed."""
+        self._named = named
+        self._size = 0
+        self._start = self._tail = b""
+        self._heads = Heads()
+
+    @property
+    def _is_zip(self) -> bool:
+        """Whether it is one, as far as that can be told by now."""
+        return self._named or HEAD.startswith(self._start) or _EMPTY.startswith(self._start)
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes in."""
+        self._start += chunk[: len(HEAD) - len(self._start)]
+        self._size += len(chunk)
+        if self._is_zip:
+            self._tail = (self._tail + chunk[-TAIL:])[-TAIL:]
+            self._heads.add(chunk)
+
+    def marks(self, read: Callable[[int, int], bytes]) -> tuple[str, ...]:
+        """What to say of it, once all has passed. `read` gives so many bytes (the second) from one (the first) on: what
+        its end names as a table may stand anywhere.
+        """
+        if not self._is_zip or not (self._named or len(self._start) == len(HEAD)):
+            return ()
+        self._heads.end()
+        return zip_marks(self._tail, self._size, self._heads, read)
 
 
-def _entries(table: bytes) -> Iterator[tuple[str, bool, bool, int]]:
-    """Name, encrypted or not, a link or not, and claimed size of each."""
-    at = 0
-    while at + _HEAD.size <= len(table) and table[at : at + 4] == _ENTRY:
-        head = _HEAD.unpack_from(table, at)
-        flags, claimed, name, extra, comment, external = head[3], head[9], head[10], head[11], head[12], head[15]
-        text = table[at + _HEAD.size : at + _HEAD.size + name].decode("utf-8", "replace")
-        yield text, bool(flags & 1), (external >> 16) & 0o170000 == _LINK, claimed
-        at += _HEAD.size + name + extra + comment
+def zip_marks(
+    tail: bytes, size: int, heads: Heads | None = None, read: Callable[[int, int], bytes] = lambda _at, _size: b""
+) -> tuple[str, ...]:
+    """What to say of a zip file of `size` bytes that ends with `tail`, and in which entries begin as `heads` says."""
+    found = tables(tail, size, read)
+    claims = (f"claims {count} entries and lists {listed}" for count, listed in found.counts if count != listed)
+    begins = _begun(found.entries, heads) if heads else ()
+    empty = ("lists no entries",) if found.counts and not found.entries else ()
+    return (*found.marks, *claims, *empty, *_said(found.entries, size), *begins)
 
 
-def _said(entries: list[tuple[str, bool, bool, int]], count: int, size: int) -> Iterator[str]:
-    if len(entries) != count:
-        yield f"claims {count} entries and lists {len(entries)}"
-    if encrypted := sum(each[1] for each in entries):
+def _said(entries: Sequence[Entry], size: int) -> Iterator[str]:
+    if encrypted := sum(each.encrypted for each in entries):
         yield f"{encrypted} of {len(entries)} entries are encrypted"
-    if outside := [name for name, *_ in entries if _OUTSIDE.search(name)]:
+    if outside := [each.text for each in entries if _OUTSIDE.search(each.text)]:
         yield f"{len(outside)} entries name a place outside of it: {_listed(outside)}"
-    if links := [name for name, _, link, _ in entries if link]:
+    if links := [each.text for each in entries if each.link]:
         yield f"{len(links)} entries are links: {_listed(links)}"
-    names = [name.lower() for name, *_ in entries]
-    if len(set(names)) != len(names):
-        yield f"{len(names) - len(set(names))} entries have a name that another one has"
-    claimed = sum(each[3] for each in entries)
+    names = {each.text.lower() for each in entries}
+    if len(names) != len(entries):
+        yield f"{len(entries) - len(names)} entries have a name that another one has"
+    claimed = sum(each.claimed for each in entries)
     if claimed > EXPANDS * max(size, 1):
         yield f"claims to hold {claimed} bytes, {claimed // max(size, 1)} times its size"
+
+
+def _begun(entries: Sequence[Entry], heads: Heads) -> Iterator[str]:
+    """What differs between the tables and what stands where they say that entries begin."""
+    others: list[str] = []
+    nowhere = 0
+    for each in entries:
+        names = [name for name in map(heads.name_at, each.begins) if name is not None]
+        others += [name.decode("utf-8", "replace") for name in names if name != short(each.name)]
+        nowhere += not names
+    if others:
+        yield f"{len(others)} entries have another name where they begin: {_listed(others)}"
+    if nowhere and heads.full:
+        yield f"{nowhere} entries were not looked at where they begin: more than {MOST} seem to"
+    elif nowhere:
+        yield f"{nowhere} entries do not begin where its table of contents says"
 
 
 def _listed(names: list[str]) -> str:

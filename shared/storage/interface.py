@@ -224,7 +224,7 @@ class Evidence(Protocol):
     ) -> Stored:
         """Like `write_once`, of the bytes of all `pieces` in order. They are read, compared with their hashes and
         passed through `check`, which may refuse them; the storage copies by itself where it can (empty chunks wait).
-
+        `metadata` and `tags` are committed as they are once `check` is done: it may say there what it saw.
         Raises Incomplete (`Cause.CONTENT`) where a piece is not what it was.
         """
 

@@ -7,7 +7,7 @@ import hashlib
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -20,6 +20,7 @@ from shared.storage.evidence import BlobEvidence
 from shared.storage.interface import Evidence, Piece, Staging, Stored
 from shared.storage.reading import AHEAD
 from tests.contract.conftest import CONTAINER, STAGING, Faulty, FaultyTransport, FetchingTransport
+from tests.fakes.storage import FakeEvidence
 
 MEBI = 1024 * 1024
 
@@ -293,6 +294,33 @@ def test_what_the_check_refuses_is_not_joined(evidence: Evidence, staging: Stagi
     with pytest.raises(Incomplete, match="not whole"):
         evidence.join_once(f"{name}/whole", staged(staging, name, b"x"), staging, check=refusing, metadata={})
     assert evidence.head(f"{name}/whole") is None
+
+
+def test_the_check_may_say_what_it_saw(evidence: Evidence, staging: Staging, name: str) -> None:
+    """What it puts into the metadata and the tags goes with the commit."""
+    metadata, tags = {"a": "b"}, {"status": "unknown"}
+
+    def seeing(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            yield chunk
+        metadata["seen"] = tags["status"] = str(size)
+
+    pieces = staged(staging, name, b"one ", b"two")
+    evidence.join_once(f"{name}/whole", pieces, staging, check=seeing, metadata=metadata, tags=tags)
+    found = evidence.head(f"{name}/whole")
+    assert found is not None
+    assert found.metadata == {"a": "b", "seen": "7"}
+    assert tags_of(evidence, f"{name}/whole") == {"status": "7"}
+
+
+def tags_of(evidence: Evidence, name: str) -> Mapping[str, str]:
+    if isinstance(evidence, FakeEvidence):
+        return evidence.tags[name]
+    assert isinstance(evidence, BlobEvidence)
+    found: dict[str, str] = evidence._client.get_blob_client(name).get_blob_tags()
+    return found
 
 
 def test_a_storage_that_can_fetches_the_pieces_itself(fetching: FetchingTransport, staged_at: str, name: str) -> None:

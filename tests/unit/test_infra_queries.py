@@ -14,7 +14,7 @@ import pytest
 from responders._flow import Flow
 from responders._follow import Follow
 from responders._governor import Governor
-from responders._keeping import Keeping, Told
+from responders._keeping import Keeping
 from responders._lacks import remember
 from responders._ledger import Ledger
 from responders._nudges import note
@@ -22,6 +22,7 @@ from responders._ports import CONTAIN, QUEUES, Ports
 from responders._refusal import Service
 from responders._refusals import TABLE
 from responders._telemetry import ACTION_EVENT, action_event
+from responders._told import Told
 from responders._wiring import responders
 from shared.config import load
 from shared.errors import Rejected, Throttled, Transient
