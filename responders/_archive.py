@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from responders._afterwards import comes_after
 from responders._alarms import over, trouble
-from responders._capture import FETCHES
+from responders._capture import FETCHES, SLOW_FOR
 from responders._containment import settle
-from responders._desk import SLOW_FOR, Desk
+from responders._desk import Desk
 from responders._dispatch import importance
 from responders._interface import Again, Finished, Gathered, NotObtainable
 from responders._lacks import had, lacked, remember

@@ -27,6 +27,11 @@ TRIES = 4
 FETCHES = 8
 """How many whole calls an action's download, or the joining of its parts, may take in vain before it is given up."""
 
+SLOW_FOR = timedelta(days=3)
+"""How long what is there to be fetched may take, while every call brings some of it; time that it waited counts too.
+From then on what takes all of a call is a failure, as if it had brought nothing.
+"""
+
 _WHOLE = 0.9
 
 LEAST_PART = 64 * 1024

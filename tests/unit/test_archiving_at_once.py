@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from responders._archive import Archive
-from responders._capture import FETCHES, Leg, Progress
-from responders._desk import SLOW_FOR
+from responders._capture import FETCHES, SLOW_FOR, Leg, Progress
 from responders._flow import Flow
 from responders._interface import Desk, Finished, Gathered
 from responders._ports import ARCHIVE, OVERDUE
