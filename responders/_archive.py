@@ -25,6 +25,7 @@ from responders._refusals import TABLE, refusal_of, remembers, stops, told
 from shared.errors import BulkheadError, Cause, Forbidden, Incomplete, Rejected, Throttled, Transient
 from shared.models.action import State
 from shared.storage.interface import Conflict
+from shared.storage.limits import MAX_TEXT_UNITS, utf16_units
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -115,11 +116,12 @@ class Archive:
             to = self._as_sealed(action, desk)
             if to is None:
                 gathered = self._ports.responders[action.responder].gather(action, desk)
-                to = after(action, gathered, self._ports.clock.now())
+                to = in_a_row(action, after(action, gathered, self._ports.clock.now()), self._ports.clock.now())
             if to.state.final:
                 desk.at = Service.STORAGE
                 sealing = True
-                desk.run.close(str(to.state), missing=to.detail if isinstance(gathered, NotObtainable) else "")
+                less = isinstance(gathered, NotObtainable) or to.state is State.FAILED
+                desk.run.close(str(to.state), missing=to.detail if less else "")
         except (Transient, Rejected, Forbidden) as error:
             self._refused(entry, error, desk, sealing=sealing)
         else:
@@ -231,3 +233,12 @@ def after(action: Action, gathered: Gathered, now: datetime) -> Action:
     done = {"ended": (*action.ended, action.machine_action), "machine_action": "", "foreign": False}
     anew = {"before": action.attempt, "tries": 0, "doubts": 0, "timeouts": 0, "accepted_at": None}
     return action.to(State.PLANNED, now, **on, **done, **anew)
+
+
+def in_a_row(action: Action, to: Action, now: datetime) -> Action:
+    """What becomes of the action, if a row of the ledger holds that; else it has failed, and says so. Pure."""
+    units = utf16_units(to.model_dump_json())
+    if units <= MAX_TEXT_UNITS:
+        return to
+    detail = f"what is known of it does not fit into its row any more ({units} characters, {MAX_TEXT_UNITS} fit)"
+    return action.to(State.FAILED, now, detail=detail, todo="have less of it collected at once")

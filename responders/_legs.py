@@ -215,7 +215,7 @@ def cut(look: Look, name: str) -> Gathered:
     if look.progress.offset == before:
         return _smaller(look, look.session.why or "the device made no part")
     if look.progress.offset < look.progress.size:
-        part = smaller(look.progress.part) if look.session.why else look.progress.part
+        part = smaller(look.progress.part, look.progress.least) if look.session.why else look.progress.part
         return onward(look.progress.to(Leg.CUT, part=part), _far(look.progress))
     return Again(look.progress.to(Leg.JOIN).model_dump_json(), timedelta(0), look.progress.artefacts, "all is fetched")
 
@@ -236,8 +236,8 @@ def _take(look: Look, name: str, told: Mapping[tuple[int, int], str]) -> None:
 
 def _smaller(look: Look, why: str) -> Gathered:
     """The same with smaller parts, at once; a failure counts only where they cannot be smaller."""
-    part = smaller(look.progress.part)
-    if part == look.progress.part:
+    part = smaller(look.progress.part, look.progress.least)
+    if part >= look.progress.part:
         return look.again(why)
     return onward(look.progress.to(Leg.CUT, part=part), f"cut is tried again with parts of {part >> 10} KiB: {why}")
 

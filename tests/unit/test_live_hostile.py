@@ -81,8 +81,8 @@ GIB = 1 << 30
         (16, 500, 80 * GIB, "its memory has 16384 MiB"),
         (16, 20, 40 * GIB, "its disk had room for 20480 MiB"),
         (16, None, 80 * GIB, "its memory"),
-        (None, None, 4096 * GIB, "live response"),
-        (1 << 40, 1 << 40, 4096 * GIB, "live response"),
+        (None, None, 2048 * GIB, "live response"),
+        (1 << 40, 1 << 40, 2048 * GIB, "live response"),
     ],
 )
 def test_an_image_larger_than_the_device_can_have_is_refused(
