@@ -200,7 +200,9 @@ class Desk:
                         self._transfer.attempt(staged)
                     raise
                 except TooSlow:
-                    received = self._transfer.receive(staged, opening)
+                    pass  # and on behind this: in here all that the first download holds would stay until the end
+                del download
+                received = self._transfer.receive(staged, opening)
             else:
                 received = self._transfer.go_on(staged, (), download)
         return self._joined(name, received, replace(told, date=received.date), check)
@@ -229,15 +231,16 @@ class Desk:
         try:
             return self.run.join(name, received.pieces, told, lambda each: judged(check, self.run.timed(each)), untold)
         except Refused as error:
-            if self._action.fetches >= FETCHES:
-                mark = "; ".join(filter(None, (f"{AS_IT_CAME}, though {error}", untold)))
-                return self.run.join(name, received.pieces, told, self.run.timed, mark)
-            self._transfer.anew(place, str(error))
-            raise
+            if self._action.fetches < FETCHES:
+                self._transfer.anew(place, str(error))
+                raise
+            refused = str(error)
         except Incomplete as error:
             if error.cause is not Cause.TIME:
                 self._transfer.anew(place, str(error))
             raise
+        mark = "; ".join(filter(None, (f"{AS_IT_CAME}, though {refused}", untold)))
+        return self.run.join(name, received.pieces, told, self.run.timed, mark)
 
     def _open(self, link: Callable[[], str], start: int, tag: str) -> Download:
         self.at = Service.DEFENDER

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from shared.storage.interface import Staging
 
 PIECE = 64 * 1024 * 1024
-"""Bytes of a piece, and the most that is fetched twice where a connection breaks. What is smaller needs no staging. The
-last one of a call is as long as it came to be: else what brings less than that in a call would never go on.
+"""Bytes of a piece, and the most that is fetched twice where a connection breaks. What is smaller needs no staging, and
+what is larger only where it is too slow, or too large, to go straight into the archive. The last one of a call is as
+long as it came to be: else what brings less than that in a call would never go on.
 """
-
 
 _STRAIGHT = "straight"
 
