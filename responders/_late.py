@@ -49,7 +49,8 @@ def sealed_late(ports: Ports, desk: Desk, action: Action, *, again: bool) -> Act
             return _unsealed(action)
         trouble(ports, "seal", f"what was gathered until {action.responder} {action.id} ended is not sealed: {error}")
         return action.model_copy(update={"due": now + SEAL_AGAIN, "fetches": 0})
-    over(ports, "seal")
+    if desk.run.sealed():
+        over(ports, "seal")
     return action.model_copy(update={"due": None})
 
 
