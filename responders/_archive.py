@@ -18,7 +18,7 @@ from responders._desk import Desk
 from responders._dispatch import importance
 from responders._interface import Again, Finished, Gathered, NotObtainable
 from responders._lacks import had, lacked, remember
-from responders._late import SEAL_AGAIN, may_be_sealed, sealed_late
+from responders._late import NOT_SEALED, SEAL_AGAIN, may_be_sealed, sealed_late
 from responders._nudges import tell
 from responders._refusal import Asked, Fate, Service
 from responders._refusals import TABLE, refusal_of, remembers, stops, told
@@ -40,6 +40,9 @@ CLAIM = timedelta(minutes=12)
 
 WITHOUT_A_WORD = 2 * FETCHES
 """How often a worker may begin on an action and end without having written anything: killed, or by a defect of ours."""
+
+SEALINGS = 2
+"""How often it is then tried to seal what they gathered: what ended them may end that, too."""
 
 AT_ONCE = 8
 """How many of the most important rows are worked through before it is read anew which those are."""
@@ -91,7 +94,7 @@ class Archive:
         if claimed.value.state.final:
             self._late(claimed, stop)
         elif claimed.value.fetches > WITHOUT_A_WORD:
-            self._write(claimed, unheard(claimed.value, now))
+            self._unheard(claimed, stop)
         else:
             self._one(claimed, stop)
 
@@ -102,6 +105,13 @@ class Archive:
         to = sealed_late(self._ports, Desk(self._ports, action, stop), action, again=again)
         if settle(self._ports, entry, to) and to.detail != action.detail:
             tell(self._ports, to)
+
+    def _unheard(self, entry: Entry[Action], stop: datetime) -> None:
+        """Give up what its workers never told of, once what they gathered is sealed or cannot be."""
+        over, unsealed = unheard(entry.value, self._ports.clock.now()), NOT_SEALED
+        if entry.value.fetches <= WITHOUT_A_WORD + SEALINGS:
+            unsealed = self._closed(Desk(self._ports, entry.value, stop), str(over.state), over.detail)
+        self._write(entry, over.model_copy(update={"detail": over.detail + unsealed}))
 
     def _mine(self, action: Action) -> bool:
         responder = self._ports.responders.get(action.responder)
@@ -129,7 +139,7 @@ class Archive:
             if sealing and action.detail.startswith(_UNSEALED):
                 over(self._ports, "seal")
             if isinstance(gathered, Finished) and action.responder in lacked(self._ports):
-                had(self._ports, action.responder)
+                had(self._ports, action.responder, action.accepted_at or action.created)
 
     def _unsealed(self, entry: Entry[Action], said: str) -> None:
         """All that there is was gathered; the key, or storage, cannot be had: it is sealed later, and people hear."""
@@ -189,7 +199,7 @@ class Archive:
             desk.run.close(ended, missing=detail)
         except (Transient, Rejected) as error:
             log.warning("the run %s cannot be sealed: %s", desk.run.folder, error)
-            return "; what was gathered is not sealed"
+            return NOT_SEALED
         return ""
 
     def _given_up(self, action: Action, row: Refusal, error: BulkheadError) -> tuple[str, str]:
@@ -212,8 +222,7 @@ class Archive:
 
 def unheard(action: Action, now: datetime) -> Action:
     """The action once its workers ended too often without a word: else it would be taken up for ever. Pure."""
-    times = action.fetches - 1
-    detail = f"not archived: {times} workers began on it and ended without a word; what was gathered is not sealed"
+    detail = f"not archived: {WITHOUT_A_WORD} workers began on it and ended without a word"
     todo = f"see in the log why they end; then: bulkhead retry {action.id}"
     return action.to(State.FAILED, now, detail=detail, todo=todo)
 

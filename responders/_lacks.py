@@ -37,7 +37,7 @@ _ROW = "lack:"
 
 class Lack(Kept):
     """An action that the tenant cannot have until then, why, and what a person can do about it. `times` counts the
-    refusals since it was had last.
+    refusals since it was had last, the newest of them at `refused`; a row of an older version does not tell that.
     """
 
     responder: str
@@ -45,6 +45,7 @@ class Lack(Kept):
     todo: str
     until: datetime
     times: int = 0
+    refused: datetime | None = None
 
 
 def basic(responder: Responder) -> bool:
@@ -61,8 +62,9 @@ def remember(ports: Ports, responder: str, refusal: Refusal) -> None:
     does = ports.responders[responder]
     soon = basic(does)
     wait = _soon(times, ports.settings) if soon else CONTAINS if does.contains else REMEMBERED
-    until = ports.clock.now() + wait
-    made = Lack(responder=responder, detail=refusal.means, todo=refusal.todo, until=until, times=times)
+    now = ports.clock.now()
+    means, todo = refusal.means, refusal.todo
+    made = Lack(responder=responder, detail=means, todo=todo, until=now + wait, times=times, refused=now)
     try:
         ports.ledger.put_single(_ROW + responder, renewed(entry, made), entry.etag if entry else "")
     except Conflict:
@@ -128,9 +130,13 @@ def lacked(ports: Ports) -> frozenset[str]:
     return frozenset(_known(ports))
 
 
-def had(ports: Ports, responder: str) -> None:
-    """Note that Defender took an action that it once refused; who was told of that is told so."""
+def had(ports: Ports, responder: str, asked: datetime) -> None:
+    """Note that Defender took at `asked` what it once refused; who was told of that is told so. What it took before it
+    refused another says nothing.
+    """
     entry = ports.ledger.single(Lack, _ROW + responder)
+    if entry and entry.value.refused and asked < entry.value.refused:
+        return
     if entry and entry.value.times:
         ended = entry.value.model_copy(update={"until": ports.clock.now(), "times": 0})
         try:

@@ -200,7 +200,7 @@ class Sender:
             if refused and remembers(refused):
                 remember(self._ports, responder, refused)
             elif had_it and responder in self._lacked:
-                had(self._ports, responder)
+                had(self._ports, responder, self._ports.clock.now())
         except Transient as error:
             log.warning("what Defender says of %s cannot be noted now: %s", responder, error)
 

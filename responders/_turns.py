@@ -32,6 +32,11 @@ def lets_others_go(action: Action, now: datetime) -> bool:
     return bool(action.head_start and now < action.head_start and not action.approved and not action.attempt)
 
 
+def _goes_on(action: Action) -> bool:
+    """Whether something more happens by itself: what waits for nothing but the end of a hold goes on with that."""
+    return not action.state.settled or (action.state is State.WAITING and action.held)
+
+
 def graver(ports: Ports, batch: Sequence[Action]) -> int:
     """How many containments through the same API are more severe than all of a batch and lack nothing but a call: the
     batch leaves them theirs, though other workers have them in hand or put them off. What waits for a reason of its own
@@ -76,7 +81,7 @@ class Turns:
         return any(self._ports.contains(each) and not lets_others_go(each, now) for each in self._beside(action))
 
     def _beside(self, action: Action) -> Sequence[Action]:
-        """What of its incident is not settled on its device."""
+        """What of its incident goes on by itself on its device."""
         return self._open[0].get((action.incident, action.target), ())
 
     def _unknown(self, action: Action) -> bool:
@@ -87,7 +92,7 @@ class Turns:
     def _open(self) -> tuple[Mapping[tuple[str, str], Sequence[Action]], frozenset[tuple[str, str]]]:
         entries, unreadable = self._ports.ledger.everything_open()
         found: dict[tuple[str, str], list[Action]] = defaultdict(list)
-        for action in (entry.value for entry in entries if not entry.value.state.settled):
+        for action in filter(_goes_on, (entry.value for entry in entries)):
             found[action.incident, action.target].append(action)
         return found, frozenset((incident_of(key), target_in(key)) for key in unreadable)
 

@@ -53,18 +53,11 @@ class Zipped:
         if not self._is_zip or not (self._named or len(self._start) == len(HEAD)):
             return ()
         self._heads.end()
-        return zip_marks(self._tail, self._size, self._heads, read)
-
-
-def zip_marks(
-    tail: bytes, size: int, heads: Heads | None = None, read: Callable[[int, int], bytes] = lambda _at, _size: b""
-) -> tuple[str, ...]:
-    """What to say of a zip file of `size` bytes that ends with `tail`, and in which entries begin as `heads` says."""
-    found = tables(tail, size, read)
-    claims = (f"claims {count} entries and lists {listed}" for count, listed in found.counts if count != listed)
-    begins = _begun(found.entries, heads) if heads else ()
-    empty = ("lists no entries",) if found.counts and not found.entries else ()
-    return (*found.marks, *claims, *empty, *_said(found.entries, size), *begins)
+        found = tables(self._tail, self._size, read)
+        claims = (f"claims {count} entries and lists {listed}" for count, listed in found.counts if count != listed)
+        empty = ("lists no entries",) if found.counts and not found.entries else ()
+        said = _said(found.entries, self._size)
+        return (*found.marks, *claims, *empty, *said, *_begun(found.entries, self._heads))
 
 
 def _said(entries: Sequence[Entry], size: int) -> Iterator[str]:

@@ -44,6 +44,11 @@ class Dangers:
     scenes: bool = True
 
 
+def short(dangers: Dangers) -> bool:
+    """Whether a history costs little: of one like this several are played in the time that another takes."""
+    return not (dangers.live or dangers.reports or dangers.hunts or dangers.away)
+
+
 def drawn(seed: int) -> Dangers:
     """The dangers of a seed: from none at all to all at once."""
     random = Clockwork(seed ^ 0x5EED).random

@@ -9,7 +9,10 @@ import pytest
 
 from responders._diagnosis import of_lacks
 from responders._flow import Flow
-from responders._lacks import lacks, not_to_be_planned, refused_of_late
+from responders._lacks import had, lacks, not_to_be_planned, refused_of_late, remember
+from responders._refusal import Asked, Service
+from responders._refusals import refusal_of
+from shared.errors import Rejected
 from shared.models.action import State
 from shared.models.asked import Stage
 from tests.fakes.clients import DISABLED, FakeChat, Mishap, Mishaps
@@ -102,6 +105,19 @@ def test_a_release_that_the_tenant_refuses_is_tried_again_when_a_person_asks_aga
     stand.order("release", device=HOST, why="clean")
     stand.wait(60)
     assert not stand.isolated()
+
+
+def test_what_was_taken_before_it_was_refused_is_no_sign_that_it_can_be_had_again() -> None:
+    stand, _ = stand_without()
+    ports = stand.ports
+    took = ports.clock.now()
+    stand.wait(1)
+    refusal = refusal_of(Rejected("off", status=403, code="DisabledFeature"), Service.DEFENDER, Asked.DEVICE)
+    remember(ports, "collect_package", refusal)
+    had(ports, "collect_package", took)
+    assert "collect_package" in lacks(ports)
+    had(ports, "collect_package", ports.clock.now())
+    assert "collect_package" not in lacks(ports)
 
 
 @pytest.mark.parametrize(("call", "path"), [("devices.collect_package", "/collectInvestigationPackage")])

@@ -66,6 +66,17 @@ def test_an_incident_is_read_once_however_many_devices_it_has(product: Ticking) 
     assert not any(map(Turns(ports, Lane.COLLECT).follows, packages))
 
 
+@pytest.mark.parametrize(("held", "waits"), [(True, True), (False, False)])
+def test_a_package_that_a_hold_stopped_still_goes_first(product: Ticking, held: bool, waits: bool) -> None:
+    """It goes on with the end of the hold, and may do so later than the isolation; a person may take long."""
+    package, isolation = (wanted(product, each, "1", 1) for each in ("collect_package", "isolate"))
+    entry = product.ports.ledger.open_action(package.key)
+    assert entry
+    product.ports.ledger.move(entry, package.to(State.WAITING, product.clock.now(), held=held))
+    first = isolation.model_copy(update={"head_start": product.clock.now() + timedelta(minutes=5)})
+    assert Turns(product.ports, Lane.CONTAIN).follows(first) is waits
+
+
 def test_a_row_that_only_a_newer_version_can_read_keeps_its_own_device_waiting(product: Ticking) -> None:
     """It may be a containment; and what it is about says its key. Nobody else waits for it, nor does that for ever."""
     rows = FakeRows()
