@@ -24,8 +24,7 @@ from responders._refusal import Asked, Fate, Service
 from responders._refusals import TABLE, refusal_of, remembers, stops, told
 from shared.errors import BulkheadError, Cause, Forbidden, Incomplete, Rejected, Throttled, Transient
 from shared.models.action import State
-from shared.storage.interface import Conflict
-from shared.storage.limits import MAX_TEXT_UNITS, utf16_units
+from shared.storage.interface import MAX_TEXT_UNITS, Conflict
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -246,7 +245,7 @@ def after(action: Action, gathered: Gathered, now: datetime) -> Action:
 
 def in_a_row(action: Action, to: Action, now: datetime) -> Action:
     """What becomes of the action, if a row of the ledger holds that; else it has failed, and says so. Pure."""
-    units = utf16_units(to.model_dump_json())
+    units = len(to.model_dump_json().encode("utf-16-le")) // 2
     if units <= MAX_TEXT_UNITS:
         return to
     detail = f"what is known of it does not fit into its row any more ({units} characters, {MAX_TEXT_UNITS} fit)"

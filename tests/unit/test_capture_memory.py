@@ -43,7 +43,8 @@ from shared.models.action import State
 from shared.models.command import GetFile, RunScript
 from shared.models.device import MachineAction
 from shared.models.tool import Tool
-from shared.storage.limits import MAX_TEXT_UNITS, utf16_units
+from shared.storage.interface import MAX_TEXT_UNITS
+from shared.storage.limits import utf16_units
 from tests.unit.incidents import JSON, action
 from tests.unit.live_answers import leg
 

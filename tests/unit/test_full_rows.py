@@ -11,7 +11,7 @@ from responders._run import run_folder
 from responders._verify import check
 from responders.collect_package import CollectPackage
 from shared.models.action import Action, State
-from shared.storage.limits import MAX_TEXT_UNITS
+from shared.storage.interface import MAX_TEXT_UNITS
 from tests.unit.incidents import action
 from tests.unit.order_stand import HOST, Stand
 

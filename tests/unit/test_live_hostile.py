@@ -22,7 +22,8 @@ from responders.collect_logs import CollectLogs
 from responders.run_script import RunScriptOn
 from shared.errors import Cause, Incomplete
 from shared.models.tool import Tool
-from shared.storage.limits import MAX_TEXT_UNITS, utf16_units
+from shared.storage.interface import MAX_TEXT_UNITS
+from shared.storage.limits import utf16_units
 from tests.unit.desks import Desk
 from tests.unit.live_answers import Answering, desk, leg, printed
 
