@@ -27,6 +27,7 @@ from responders._capture import (
 from responders._interface import Again, Finished, NotObtainable
 from responders._live import Printed, kept, printed, result_of, session
 from shared.errors import Cause, Incomplete
+from shared.models.archive.contents import GZIP
 from shared.models.part import Part
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from responders._live import Session
     from shared.models.action import Action, Artefact
 
-GZIP = b"\x1f\x8b"
 _HEAD = 4096
 
 

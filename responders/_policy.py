@@ -116,16 +116,6 @@ class CompiledPolicy:
             cleared=cleared,
         )
 
-    def needs_details(self, incident: Incident, now: datetime) -> bool:
-        """Whether anything hangs on what only a device's details tell, so that they are worth reading."""
-        asking = [rule for rule in self.rules if rule.about_details]
-        if not asking:
-            return False
-        scene = Scene(incident, {}, now)
-        if self._judge(scene).verdict is Verdict.HARMLESS:
-            return False
-        return any(rule.truth_for(scene, number) == UNKNOWN for rule in asking for number in range(len(scene.cases)))
-
     def explain(
         self, incident: Incident, machines: Mapping[str, Machine | None], now: datetime
     ) -> tuple[Explained, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from responders._interface import Finished, NotObtainable, Onward
 from responders._live import session
+from shared.models.archive.contents import GZIP
 from shared.models.command import GetFile
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 MOST = 5
 """Files to a session: a session that breaks off is cheap to repeat."""
-
-GZIP = b"\x1f\x8b"
 
 
 def asked_for(action: Action) -> list[str]:

@@ -106,7 +106,7 @@ class _Run:  # while it is checked
         try:
             for piece in self.reader.read(name):
                 data += piece
-                values += sum(map(piece.count, b",[{"))
+                values += sum(map(piece.count, b",[{" if name.endswith(".json") else b"\n\n\n\n,[{"))  # a line is four
                 if len(data) > most or values > VALUES:
                     self.say(name, "", f"is too large: it has more than {most} bytes or {VALUES} values")
                     return b""
