@@ -72,14 +72,14 @@ class Housekeeping:
         look_where_used(self._ports)
 
     def _close(self, stop: datetime) -> None:
-        """Move actions that have been final for long enough out of the open partition."""
+        """Move actions that have been final for long enough out of the open partition, once their runs are closed."""
         del stop
         until = self._ports.clock.now() - self._ports.settings.CLOSE_AFTER
         rows = self._ports.ledger.open_actions()
         tidy(self._ports, rows)
         for entry in rows:
             finished = entry.value.finished_at
-            if entry.value.state.final and finished and finished <= until:
+            if entry.value.state.final and finished and finished <= until and not entry.value.due:
                 try:
                     self._ports.ledger.close(entry)
                 except Conflict:

@@ -395,6 +395,13 @@ MUTATIONS = (
         "    if said.error:\n",
         "take a device for clean without its word",
     ),
+    Mutation(
+        "shared/models/action.py",
+        "            due = now if self.progress else None\n",
+        "            due = None\n",
+        "leave unsealed what a collection gathered that ended half-way",
+        seed=5,
+    ),
 )
 
 
