@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 
 from tests.simulation.clockwork import Clockwork
 
@@ -17,7 +18,9 @@ class Dangers:
     run Linux, and policy and people ask them for live response. Where `unsaid`, no link tells how long a package is, so
     that it comes through staging. Where it is `cut`, blocks and pieces are so small that a package has several; where
     the archive's storage `pulls`, it fetches pieces by itself. With `hunts` harmful incidents are hunted for, with
-    `reports` reports are made. Without `scenes` there is none, whatever the seed has.
+    `reports` reports are made. Without `scenes` there is none, whatever the seed has. With `changes`, caps, protected
+    devices, rates and policy change in the middle. Where it begins `observing`, it is switched to respond. One cap is
+    `tight`, so that it is reached, and more devices are attacked.
     """
 
     crash: float = 0.0
@@ -42,6 +45,9 @@ class Dangers:
     hunts: bool = True
     reports: bool = True
     scenes: bool = True
+    changes: bool = False
+    observing: bool = False
+    tight: str = ""
 
 
 def short(dangers: Dangers) -> bool:
@@ -50,7 +56,27 @@ def short(dangers: Dangers) -> bool:
 
 
 def drawn(seed: int) -> Dangers:
-    """The dangers of a seed: from none at all to all at once."""
+    """The dangers of a seed: from none at all to all at once. Half of the seeds play what they played before there was
+    more.
+    """
+    random = Random(seed ^ 0x30BE)  # noqa: S311 - histories, not secrets
+    known = earlier(seed)
+    if random.random() < 0.5:
+        return known
+    return replace(
+        known,
+        changes=random.random() < 0.25,
+        observing=random.random() < 0.12,
+        tight=random.choice([""] * 12 + ["per_incident", "per_hour", "per_day", "fleet_share"]),
+    )
+
+
+NOT_YET: dict[str, object] = {"changes": False, "observing": False, "tight": ""}
+"""What earlier histories did not know."""
+
+
+def earlier(seed: int) -> Dangers:
+    """The dangers of a seed as they were before there was more."""
     random = Clockwork(seed ^ 0x5EED).random
     return Dangers(
         crash=random.choice([0.0, 0.001, 0.004, 0.01]),

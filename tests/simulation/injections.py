@@ -29,6 +29,9 @@ TRANSFER = (
 that the storage fetches by itself, and the commit.
 """
 
+REACHED = ("per incident", "per hour", "per day", "held at once")
+"""The caps, as those hear of them who may approve what is beyond."""
+
 CRASHES = ("crash before", "crash after")
 
 QUEUED = ("comes twice", "comes again", "out of order")
@@ -59,6 +62,7 @@ ELSEWHERE = (
     *(("clock skew", "instance"), ("conflict", "rows.commit"), ("storage fails", "rows.commit")),
     *(("storage answer lost", "rows.commit"), ("storage answer lost", "queues.send"), ("slow", "rows.commit")),
     *(("mode switched", "observe"), ("mode switched", "respond"), ("update", "members"), ("update", "form")),
+    *(("setting changed", each) for each in ("ISOLATION_CAPS", "PROTECTED", "RATE_LIMITS", "the policy")),
     *(("row", "with a member more"), ("row", "of a newer form"), ("row", "handed on by the older")),
     *(("disabled", "watch"), ("disabled", "follow"), ("rubbish", "queues.receive"), ("gone", "chat.post")),
 )
@@ -89,6 +93,7 @@ def expected() -> Iterator[tuple[str, str]]:
     yield from ((what, "tenant") for what in HAPPENINGS)
     yield from ((what, "machine action") for what in FATES)
     yield from ELSEWHERE
+    yield from (("cap reached", name) for name in REACHED)
     yield from (("order", kind) for kind in ORDERED)
 
 
@@ -101,6 +106,8 @@ def reckoned(world: World) -> Injected:
             found[desk.progress(action).status, "machine action"] += 1
             found["shown late", "machine action"] += action.visible > action.created
             found["behind a rival", "machine action"] += action.behind_releases
+    told = [each.detail for each in world.record.actions() if "the cap of" in each.detail]
+    found.update(("cap reached", name) for name in REACHED if any(name in text for text in told))
     versions = world.versions
     found["row", "with a member more"] += versions.dressed
     found["row", "of a newer form"] += versions.reformed

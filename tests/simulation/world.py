@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -39,13 +40,14 @@ from tests.fakes.storage import BLOCK, FakeDocuments, FakeEvidence, FakePages, F
 from tests.simulation.clockwork import START, Clockwork, Killed
 from tests.simulation.dangers import Dangers, drawn
 from tests.simulation.injections import name_of
-from tests.simulation.live import SESSIONS, SETTINGS, Live, WatchedDevices
+from tests.simulation.live import SESSION_RATES, SESSIONS, SETTINGS, Live, WatchedDevices
 from tests.simulation.live_devices import LiveDevices
+from tests.simulation.operators import Operators
 from tests.simulation.people import People
 from tests.simulation.platform import Platform
-from tests.simulation.record import CREATING, Record
+from tests.simulation.record import CREATING, Effect, Record
 from tests.simulation.scenes import Scenes
-from tests.simulation.tenant_life import PROTECTED_TAG, TenantLife
+from tests.simulation.tenant_life import ATTACKED, TenantLife
 from tests.simulation.versions import NewerRows, OlderRows, Versions
 
 if TYPE_CHECKING:
@@ -73,6 +75,10 @@ _MORE = """\
       - do: tag
         tag: met-by-bulkhead
 """
+_SCANNING = "      - do: scan\n"
+MORE_ATTACKED = range(2, 30)
+"""Places in the fleet of what incidents are about where one cap is tight."""
+
 SPAN = 1200.0
 """Virtual seconds during which things go wrong."""
 
@@ -158,6 +164,7 @@ class World:
     """Everything of one seed. `run` plays it; `record` knows what happened, for the invariants."""
 
     rates = "{}"
+    caps: str
 
     def __init__(self, seed: int, dangers: Dangers | None = None, *, eventful: bool = True) -> None:
         """Nothing has happened yet; what happens in the tenant is drawn from the seed where it is to be `eventful`."""
@@ -168,7 +175,7 @@ class World:
         self.counters = Counters()
         self.troubled = True
         self._refused: set[tuple[str, str]] = set()
-        self.mode = "respond"
+        self.mode = "observe" if self.dangers.observing else "respond"
         before, after = self._before, self._after
         self.rows = ContestedRows(self.counters, self.clockwork.now, before=before, after=after)
         self.documents = FakeDocuments(before=before, after=after)
@@ -192,11 +199,18 @@ class World:
         self.caps = self.random.choice(
             ['{"per_incident": 3, "per_hour": 4, "per_day": 6, "fleet_share": 0.1}', '{"fleet_share": 0.5}']
         )
+        self.operators = Operators(self, SPAN if eventful else 0.0)
         self.expires = self.random.choice(["PT3M", "PT10M", "P1D"])
         self.record = Record(self)
         injected = self.counters.injected
         self.life = TenantLife(
-            self.clockwork, self.tenant, SPAN, people=self.dangers.people, eventful=eventful, injected=injected
+            self.clockwork,
+            self.tenant,
+            SPAN,
+            people=self.dangers.people,
+            eventful=eventful,
+            injected=injected,
+            attacked=MORE_ATTACKED if self.dangers.tight else ATTACKED,
         )
         self.sessions = self._devices.asked
         self.live: Live | None = None
@@ -218,7 +232,7 @@ class World:
             self.clockwork.after(self.random.uniform(30, SPAN), self._rubbish)
         if self.dangers.switches:
             for _ in range(self.random.randint(1, 3)):
-                self.clockwork.after(self.random.uniform(30, SPAN), self._switch)
+                self.clockwork.after(self.random.uniform(30, SPAN), self.switch)
         if self.dangers.update:
             self.clockwork.after(self.random.uniform(60, SPAN * 0.8), self._update)
         if self.dangers.stalled:
@@ -236,6 +250,10 @@ class World:
             if self.record.settled():
                 return True
         return False
+
+    def protecting(self, effect: Effect) -> set[str]:
+        """The tags of an effect's device that protect it, as its worker was told."""
+        return set(effect.tags) & set(self.settings[effect.process].PROTECTED.tags)
 
     def elapsed(self) -> float:
         """Virtual seconds from the end of the trouble until now."""
@@ -279,6 +297,8 @@ class World:
 
     def _ports(self, name: str) -> Ports:
         """The ports of a new instance, with the settings of now."""
+        self.operators.note_caps()
+        rates = json.loads(self.rates) | self.operators.rates | (SESSION_RATES if self.dangers.live else {})
         settings = load(
             {
                 "AzureWebJobsStorage": "simulated",
@@ -286,12 +306,12 @@ class World:
                 "DEPLOYMENT": "simulation",
                 "RESPONSE_MODE": self.mode,
                 "ISOLATION_CAPS": self.caps,
-                "RATE_LIMITS": self.rates,
-                "PROTECTED": f'{{"tags": ["{PROTECTED_TAG}"]}}',
+                "PROTECTED": json.dumps({"tags": self.operators.tags}),
                 "MAX_AGE_TO_CONTAIN": "PT30M",
                 "APPROVAL_EXPIRES": self.expires,
                 "REPORT_EVERY": "PT10M",
                 **(SETTINGS if self.dangers.live else {}),
+                "RATE_LIMITS": json.dumps(rates),
             }
         )
         self.settings[name] = settings
@@ -332,9 +352,11 @@ class World:
     def _policy(self) -> str:
         """The shipped policy; in some histories it asks for more, or for the package first, in some for no hunt."""
         shipped = DEFAULT if self.dangers.hunts else DEFAULT.replace(_HUNTS, "")
-        asked = _ISOLATING + ("        collect_first: PT5M\n" if self.dangers.first else "")
+        asked = _SCANNING if self.operators.policy == "less" else _ISOLATING
+        asked += "        collect_first: PT5M\n" if self.dangers.first and asked is _ISOLATING else ""
         beside = self.live.rule if self.live else ""
-        return shipped.replace(_ISOLATING, asked + (_MORE if self.dangers.more else "")) + beside
+        more = self.dangers.more or self.operators.policy == "more"
+        return shipped.replace(_ISOLATING, asked + (_MORE if more else "")) + beside
 
     def _responders(self) -> Mapping[str, Responder]:
         """What an instance that starts now can do; the older version cannot collect packages yet."""
@@ -422,7 +444,8 @@ class World:
             self._refused.add((call, process.name if process else ""))
         return mishap
 
-    def _switch(self) -> None:
+    def switch(self) -> None:
+        """The kill switch: observe instead of respond, or the other way round."""
         self.mode = "observe" if self.mode == "respond" else "respond"
         self.counters.injected["mode switched", self.mode] += 1
         self.clockwork.note(f"RESPONSE_MODE is now {self.mode}")
