@@ -20,7 +20,9 @@ class Dangers:
     the archive's storage `pulls`, it fetches pieces by itself. With `hunts` harmful incidents are hunted for, with
     `reports` reports are made. Without `scenes` there is none, whatever the seed has. With `changes`, caps, protected
     devices, rates and policy change in the middle. Where it begins `observing`, it is switched to respond. One cap is
-    `tight`, so that it is reached, and more devices are attacked.
+    `tight`, so that it is reached, and more devices are attacked. With `ends`, machine actions of every kind fail,
+    stall and time out. Storage has us `refused` for a minute, or an answer of its own `lost` after any effect. Answers
+    to acting calls come `late`. The trouble lasts for `hours`. `pages` are so small that there are several.
     """
 
     crash: float = 0.0
@@ -48,6 +50,12 @@ class Dangers:
     changes: bool = False
     observing: bool = False
     tight: str = ""
+    ends: bool = False
+    refused: bool = False
+    lost: bool = False
+    late: bool = False
+    hours: bool = False
+    pages: bool = False
 
 
 def short(dangers: Dangers) -> bool:
@@ -63,15 +71,26 @@ def drawn(seed: int) -> Dangers:
     known = earlier(seed)
     if random.random() < 0.5:
         return known
+    ends = random.random() < 0.2
     return replace(
         known,
+        ends=ends,
+        more=known.more or ends,
+        refused=random.random() < 0.15,
+        lost=random.random() < 0.2,
+        late=random.random() < 0.2,
+        hours=random.random() < 0.05,
+        pages=random.random() < 0.2,
         changes=random.random() < 0.25,
         observing=random.random() < 0.12,
         tight=random.choice([""] * 12 + ["per_incident", "per_hour", "per_day", "fleet_share"]),
     )
 
 
-NOT_YET: dict[str, object] = {"changes": False, "observing": False, "tight": ""}
+NOT_YET: dict[str, object] = {
+    **dict.fromkeys(("changes", "observing", "ends", "refused", "lost", "late", "hours", "pages"), False),
+    "tight": "",
+}
 """What earlier histories did not know."""
 
 

@@ -67,6 +67,8 @@ CREATING = {
 }
 """The machine actions that calls make."""
 
+ACTS = frozenset({"devices.cancel", *CREATING})
+
 
 def content_of(version: str) -> str:
     """A version without the number of the order that had it assessed anew."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import atexit
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from responders._details import FACTS_FRESH
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from random import Random
 
     from local.tenant.model import Tenant
     from tests.simulation.clockwork import Clockwork
@@ -35,6 +36,9 @@ _CALLED = {
     "isolate": "a person isolates",
     "unisolate": "a person releases",
     "collectInvestigationPackage": "a person collects",
+    "restrictCodeExecution": "a person restricts",
+    "unrestrictCodeExecution": "a person unrestricts",
+    "runAntiVirusScan": "a person scans",
 }
 ATTACKED = range(2, 14)
 """Places in the fleet of the workstations that incidents are about; 0 is the domain controller."""
@@ -246,6 +250,17 @@ class TenantLife:
 
     def _person_collects(self) -> None:
         self._person("collectInvestigationPackage", self._device())
+
+    def people_restrict(self, random: Random, span: float) -> None:
+        """People restrict, unrestrict and scan in the portal too, for `span` seconds; `random` says when."""
+        for _ in range(random.randint(3, 10)):
+            what = random.choice(["restrictCodeExecution", "unrestrictCodeExecution", "runAntiVirusScan"])
+            self._clockwork.after(random.uniform(30, span), partial(self._person_restricts, what))
+
+    def _person_restricts(self, what: str) -> None:
+        met = "RestrictCodeExecution" if what == "unrestrictCodeExecution" else ""
+        about = [each.machine_id for each in self._tenant.desk.everything() if each.kind == met]
+        self._person(what, self._random.choice(about) if about else self._device())
 
     def _person_cancels(self) -> None:
         running = [each for each in self._tenant.desk.everything() if not self._tenant.desk.progress(each).final]

@@ -1,0 +1,50 @@
+"""Answers to acting calls that come late: up to the deadline of the call, or after it, once the call had its effect."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from tests.fakes.clients import Mishap
+from tests.simulation.record import ACTS
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+LATE = Mishap("delay", seconds=60.0)
+"""The answer comes after we have given up waiting for it."""
+
+DEADLINE = 40.0
+"""Seconds for which an acting call waits for its answer."""
+
+_SLOW = (30.0, DEADLINE)
+
+
+class LateAnswers:
+    """Drawn from a stream of its own: where none is late, a history plays as if there were no such thing."""
+
+    def __init__(self, world: World) -> None:
+        """Nothing was asked yet."""
+        self._world = world
+        self._random = Random(world.seed ^ 0xDA3D)  # noqa: S311 - histories, not secrets
+        self._late: set[tuple[str, str]] = set()
+
+    def strikes(self, call: str) -> Mishap | None:
+        """Perhaps the answer to this call is to come too late."""
+        return LATE if self._may(call) and self._random.random() < 0.1 else None
+
+    def given_up(self, call: str, process: str) -> None:
+        """The call of a process waits in vain."""
+        self._late.add((call, process))
+
+    def wait(self, call: str, process: str, *, refused: bool) -> None:
+        """Pause for as long as the answer to an acting call takes beyond what it takes anywhere."""
+        if (call, process) in self._late:
+            self._late.discard((call, process))
+            self._world.clockwork.pause(DEADLINE)
+        elif self._may(call) and not refused and self._random.random() < 0.2:
+            self._world.counters.injected["up to the deadline", call] += 1
+            self._world.clockwork.pause(self._random.uniform(*_SLOW))
+
+    def _may(self, call: str) -> bool:
+        return self._world.dangers.late and self._world.troubled and call in ACTS
