@@ -22,7 +22,8 @@ class Dangers:
     devices, rates and policy change in the middle. Where it begins `observing`, it is switched to respond. One cap is
     `tight`, so that it is reached, and more devices are attacked. With `ends`, machine actions of every kind fail,
     stall and time out. Storage has us `refused` for a minute, or an answer of its own `lost` after any effect. Answers
-    to acting calls come `late`. The trouble lasts for `hours`. `pages` are so small that there are several.
+    to acting calls come `late`. The trouble lasts for `hours`. `pages` are so small that there are
+    several. What we send is `doubled` by a person at that moment.
     """
 
     crash: float = 0.0
@@ -56,6 +57,7 @@ class Dangers:
     late: bool = False
     hours: bool = False
     pages: bool = False
+    doubled: bool = False
 
 
 def short(dangers: Dangers) -> bool:
@@ -80,6 +82,7 @@ def drawn(seed: int) -> Dangers:
         lost=random.random() < 0.2,
         late=random.random() < 0.2,
         hours=random.random() < 0.05,
+        doubled=random.random() < 0.15,
         pages=random.random() < 0.2,
         changes=random.random() < 0.25,
         observing=random.random() < 0.12,
@@ -88,7 +91,7 @@ def drawn(seed: int) -> Dangers:
 
 
 NOT_YET: dict[str, object] = {
-    **dict.fromkeys(("changes", "observing", "ends", "refused", "lost", "late", "hours", "pages"), False),
+    **dict.fromkeys(("changes", "observing", "ends", "refused", "lost", "late", "hours", "pages", "doubled"), False),
     "tight": "",
 }
 """What earlier histories did not know."""

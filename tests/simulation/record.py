@@ -154,9 +154,13 @@ class Record:
         if call in APIS:
             self.calls.append((self._world.clockwork.now(), APIS[call], process.name))
         if call in CREATING:
-            for action in self._world.tenant.desk.everything():
-                if action.id not in self._known and action.source == "PublicApi":
-                    self._effect(action.id, process)
+            for action in self.made():
+                self._effect(action.id, process)
+
+    def made(self) -> list[MachineAction]:
+        """The machine actions of ours that the call under way has made."""
+        every = self._world.tenant.desk.everything()
+        return [each for each in every if each.id not in self._known and each.source == "PublicApi"]
 
     def _see_hold(self) -> None:
         """Note when a hold came to stand in storage, or was over there."""

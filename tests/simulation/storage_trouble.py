@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 REFUSING = ("rows.", "queues.", "documents.", "evidence.", "staging.", "pages.")
 _REFUSES_FOR = 60.0
 _LOSES = 0.003
+_STRIKES = 0.02
+SELDOM = frozenset({"evidence.held", "evidence.names", "pages.put", "signer.sign", "queues.delete", "documents.read"})
 
 LOSING = {
     **dict.fromkeys(("rows.get", "rows.query", "queues.delete", "documents.read"), 1.0),
@@ -49,13 +51,14 @@ class StorageTrouble:
         """Raises Denied while storage refuses such calls."""
         if self._refusing and call.startswith(self._refusing):
             self._happens("storage refuses", call)
+            self._world.counters.injected["storage refuses", f"{call.partition('.')[0]}.*"] += 1
             said = f"{call}: the storage answered 403 AuthorizationPermissionMismatch"
             raise _marked(Denied(said, status=403, code="AuthorizationPermissionMismatch"))
 
-    def fails(self, call: str) -> bool:
-        """Whether a call that no other history sees fail is among those that may, and does."""
-        strikes = self._lossy(call) and self._random.random() < _LOSES * 10
-        return strikes and call.startswith(("pages.", "signer."))
+    def strikes(self, call: str) -> bool:
+        """Whether something befalls a call that few histories make, beside what befalls any: it fails, or kills."""
+        seldom = call in SELDOM and self._world.dangers.lost and self._world.troubled
+        return seldom and self._random.random() < _STRIKES
 
     def after(self, call: str) -> None:
         """Raises Transient where the answer is lost."""

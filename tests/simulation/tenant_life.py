@@ -38,7 +38,6 @@ _CALLED = {
     "collectInvestigationPackage": "a person collects",
     "restrictCodeExecution": "a person restricts",
     "unrestrictCodeExecution": "a person unrestricts",
-    "runAntiVirusScan": "a person scans",
 }
 ATTACKED = range(2, 14)
 """Places in the fleet of the workstations that incidents are about; 0 is the domain controller."""
@@ -252,9 +251,9 @@ class TenantLife:
         self._person("collectInvestigationPackage", self._device())
 
     def people_restrict(self, random: Random, span: float) -> None:
-        """People restrict, unrestrict and scan in the portal too, for `span` seconds; `random` says when."""
+        """People restrict and unrestrict in the portal too, for `span` seconds; `random` says when."""
         for _ in range(random.randint(3, 10)):
-            what = random.choice(["restrictCodeExecution", "unrestrictCodeExecution", "runAntiVirusScan"])
+            what = random.choice(["restrictCodeExecution", "unrestrictCodeExecution"])
             self._clockwork.after(random.uniform(30, span), partial(self._person_restricts, what))
 
     def _person_restricts(self, what: str) -> None:

@@ -29,6 +29,8 @@ from shared.storage.interface import Conflict
 from tests.fakes.clients import (
     GONE,
     POSSIBLE,
+    RACE,
+    SILENT,
     FakeChat,
     FakeDownloads,
     FakeIncidents,
@@ -40,6 +42,7 @@ from tests.fakes.signing import FakeSigner
 from tests.fakes.storage import BLOCK, FakeDocuments, FakeEvidence, FakePages, FakeQueues, FakeRows
 from tests.simulation.clockwork import START, Clockwork, Killed
 from tests.simulation.dangers import Dangers, drawn
+from tests.simulation.doubles import Doubles
 from tests.simulation.fates import with_other_ends
 from tests.simulation.injections import name_of
 from tests.simulation.late_answers import LATE, LateAnswers
@@ -187,6 +190,7 @@ class World:
         self.counters = Counters()
         self.troubled = True
         self.late_answers = LateAnswers(self)
+        self.doubles = Doubles(self)
         self._refused: set[tuple[str, str]] = set()
         self.mode = "observe" if self.dangers.observing else "respond"
         before, after = self._before, self._after
@@ -243,7 +247,6 @@ class World:
             reports=self.dangers.reports,
             injected=injected,
         )
-        self.platform.pace = LONG_PACE if self.dangers.hours else 1.0
         self.people = People(self, self.span if eventful and self.dangers.orders else 0.0)
         self.scenes = Scenes(self, self.span if eventful and self.dangers.scenes else 0.0)
         self.garbage: list[str] = []
@@ -251,6 +254,7 @@ class World:
 
     def _arrange(self) -> None:
         """Have happen what happens once or a few times."""
+        self.platform.pace = LONG_PACE if self.dangers.hours else 1.0
         for _ in range(self.random.choice([0, 0, 1])):
             self.clockwork.after(self.random.uniform(30, self.span), self._rubbish)
         if self.dangers.switches:
@@ -400,11 +404,12 @@ class World:
         if call == "devices.isolate" and self.troubled:
             self.scenes.rival()
         of_storage = call.startswith(("rows.", "queues.", "documents.", "evidence.", "staging."))
-        if (of_storage and self._strikes(self.dangers.storage)) or self.storage_trouble.fails(call):
+        if (of_storage and self._strikes(self.dangers.storage)) or self.storage_trouble.strikes(call):
             self.counters.injected["storage fails", call] += 1
             self.record.disturbed.append((self.clockwork.now(), process.name))
             raise Transient(f"{call}: storage cannot be reached")
         self.storage_trouble.before(call)
+        self.doubles.before(call)
         self.record.before(call, process)
 
     def _after(self, call: str) -> None:
@@ -412,6 +417,7 @@ class World:
         if process is None:
             return
         self.record.after(call, process)
+        self.doubles.after(call, process.name)
         # The pause before the next call lets others in just as well; only a slow answer is one more.
         slow = call in POSSIBLE and call not in ACTS and self._strikes(self.dangers.slow)
         refused = (call, process.name) in self._refused  # arrives at once: a wait begins when it is heard
@@ -443,7 +449,8 @@ class World:
 
     def _perhaps_die(self, call: str, how: str) -> None:
         process = self.clockwork.process()
-        if process and self._strikes(self.dangers.crash * (OFTENER if call in SELDOM else 1.0)):
+        chance = self.dangers.crash * (OFTENER if call in SELDOM else 1.0)
+        if process and (self._strikes(chance) or self.storage_trouble.strikes(call)):
             self.counters.injected[how, call] += 1
             self.clockwork.note(f"{process.name}: {how} {call}")
             self.record.disturbed.append((self.clockwork.now(), process.name))
@@ -458,15 +465,18 @@ class World:
             self.counters.injected["gone", call] += 1
             return GONE
         lost = self.scenes.tagging() if call == "incidents.set_tags" and self.troubled else None
-        lost = lost or self.late_answers.strikes(call)
+        lost = lost or self.doubles.answer() or self.late_answers.strikes(call)
         chance = self.dangers.mishap * (OFTENER if call in SELDOM else 1.0)
         mishap = lost or (self.random.choice(POSSIBLE[call]) if self._strikes(chance) else None)
         if mishap and mishap.retry_after:
             mishap = replace(mishap, retry_after=self.random.choice(["2.128", "30", "90"]))
         if mishap:
-            self.counters.injected[name_of(mishap), call] += 1
-            self.clockwork.note(f"{call}: {mishap.kind} {mishap.status}")
             process = self.clockwork.process()
+            if mishap in {SILENT, RACE}:
+                self.doubles.asked(call, process.name if process else "", mishap)
+            else:
+                self.counters.injected[name_of(mishap), call] += 1
+            self.clockwork.note(f"{call}: {mishap.kind} {mishap.status}")
             self.record.mishap(call, mishap, process.name if process else "")
             if mishap is LATE:
                 self.late_answers.given_up(call, process.name if process else "")
