@@ -23,7 +23,7 @@ class Dangers:
     `tight`, so that it is reached, and more devices are attacked. With `ends`, machine actions of every kind fail,
     stall and time out. Storage has us `refused` for a minute, or an answer of its own `lost` after any effect. Answers
     to acting calls come `late`. The trouble lasts for `hours`. `pages` are so small that there are
-    several. What we send is `doubled` by a person at that moment.
+    several. What we send is `doubled` by a person at that moment. Hunts find `rows`.
     """
 
     crash: float = 0.0
@@ -58,11 +58,12 @@ class Dangers:
     hours: bool = False
     pages: bool = False
     doubled: bool = False
+    rows: bool = False
 
 
 def short(dangers: Dangers) -> bool:
     """Whether a history costs little: of one like this several are played in the time that another takes."""
-    return not (dangers.live or dangers.reports or dangers.hunts or dangers.away)
+    return not (dangers.live or dangers.reports or dangers.hunts or dangers.away or dangers.hours)
 
 
 def drawn(seed: int) -> Dangers:
@@ -74,7 +75,7 @@ def drawn(seed: int) -> Dangers:
     if random.random() < 0.5:
         return known
     ends = random.random() < 0.2
-    return replace(
+    made = replace(
         known,
         ends=ends,
         more=known.more or ends,
@@ -88,10 +89,26 @@ def drawn(seed: int) -> Dangers:
         observing=random.random() < 0.12,
         tight=random.choice([""] * 12 + ["per_incident", "per_hour", "per_day", "fleet_share"]),
     )
+    return _met(random, made)
 
+
+def _met(random: Random, dangers: Dangers) -> Dangers:
+    """What each seed has by its number it has by chance in some: so everything meets everything."""
+    names = ("unsaid", "cut", "hunts", "reports")
+    mixed = random.random() < _MIXED
+    chosen = {name: random.random() < _SHARE for name in names}
+    rows = random.random() < 0.7
+    met = replace(dangers, **chosen) if mixed else dangers  # type: ignore[arg-type]
+    return replace(met, rows=met.hunts and rows)
+
+
+_MIXED = 0.12
+_SHARE = 0.4
 
 NOT_YET: dict[str, object] = {
-    **dict.fromkeys(("changes", "observing", "ends", "refused", "lost", "late", "hours", "pages", "doubled"), False),
+    **dict.fromkeys(
+        ("changes", "observing", "ends", "refused", "lost", "late", "hours", "pages", "doubled", "rows"), False
+    ),
     "tight": "",
 }
 """What earlier histories did not know."""

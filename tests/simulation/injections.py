@@ -112,7 +112,8 @@ def expected() -> Iterator[tuple[str, str]]:
     yield from (("storage answer lost", call) for call in LOSING)
     yield from ((how, call) for call in ACTS for how in ("delay", "up to the deadline"))
     yield from ((how, kind) for kind in KINDS for how in ("Failed", "TimeOut", "stalls"))
-    yield from (("second page", of) for of in PAGED)
+    yield from (("second page", of) for of in PAGED.values())
+    yield "rows", "hunting.run"
     yield "crash before", "downloads.chunk"
     yield from ((what, "message") for what in QUEUED)
     yield from ((what, "tenant") for what in HAPPENINGS)
@@ -138,6 +139,7 @@ def reckoned(world: World) -> Injected:
         on = {"$skip", "$skiptoken"} & {name for name, value in entry["query"].items() if value != "0"}
         if on and entry["path"] in PAGED:
             found["second page", PAGED[entry["path"]]] += 1
+    found["rows", "hunting.run"] += getattr(world.hunting, "found", 0)
     told = [each.detail for each in world.record.actions() if "the cap of" in each.detail]
     found.update(("cap reached", name) for name in REACHED if any(name in text for text in told))
     versions = world.versions

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 REFUSING = ("rows.", "queues.", "documents.", "evidence.", "staging.", "pages.")
 _REFUSES_FOR = 60.0
 _LOSES = 0.003
-_STRIKES = 0.02
-SELDOM = frozenset({"evidence.held", "evidence.names", "pages.put", "signer.sign", "queues.delete", "documents.read"})
+SELDOM = {
+    **dict.fromkeys(("evidence.names", "documents.read", "staging.read", "staging.write_once", "pages.put"), 0.03),
+    **dict.fromkeys(("evidence.held", "signer.sign", "staging.head", "evidence.pull_block"), 0.1),
+    "queues.delete": 0.3,
+}
+"""Calls that few histories make, and how often trouble strikes each of them."""
+
 
 LOSING = {
     **dict.fromkeys(("rows.get", "rows.query", "queues.delete", "documents.read"), 1.0),
@@ -58,7 +63,7 @@ class StorageTrouble:
     def strikes(self, call: str) -> bool:
         """Whether something befalls a call that few histories make, beside what befalls any: it fails, or kills."""
         seldom = call in SELDOM and self._world.dangers.lost and self._world.troubled
-        return seldom and self._random.random() < _STRIKES
+        return seldom and self._random.random() < SELDOM[call]
 
     def after(self, call: str) -> None:
         """Raises Transient where the answer is lost."""

@@ -44,6 +44,7 @@ from tests.simulation.clockwork import START, Clockwork, Killed
 from tests.simulation.dangers import Dangers, drawn
 from tests.simulation.doubles import Doubles
 from tests.simulation.fates import with_other_ends
+from tests.simulation.hunts import FindingHunting
 from tests.simulation.injections import name_of
 from tests.simulation.late_answers import LATE, LateAnswers
 from tests.simulation.live import SESSION_RATES, SESSIONS, SETTINGS, Live, WatchedDevices
@@ -208,7 +209,9 @@ class World:
         self._downloads = FakeDownloads(
             self.tenant, mishaps=mishaps, before=before, after=after, announced=not self.dangers.unsaid
         )
-        self._hunting = QuietHunting(self.tenant, mishaps=mishaps, before=before, after=after)
+        self.hunting = (FindingHunting if self.dangers.rows else QuietHunting)(
+            self.tenant, mishaps=mishaps, before=before, after=after
+        )
         if self.dangers.pages:
             self._incidents.page, self._devices.onboarded_page, self._devices.actions_page = SMALL_PAGES
         self._chat = FakeChat(self.tenant, mishaps=mishaps, before=before, after=after)
@@ -362,7 +365,7 @@ class World:
             incidents=GovernedIncidents(self._incidents, governor),
             devices=PinnedDevices(self._devices, governor, settings, partial(held_in, ledger)),
             downloads=self._downloads,
-            hunting=GovernedHunting(self._hunting, governor),
+            hunting=GovernedHunting(self.hunting, governor),
             responders=self._responders(),
             policies=Policies(self._policy, ledger, self.documents, clock),
             chats={"slack": self._chat},
