@@ -45,6 +45,8 @@ STORAGE = (
 )
 """Every call of the storage that the product makes, and that of the key: each fails, and is died before and after."""
 
+_LATE = ("delay", "up to the deadline", "effect up to the deadline")
+
 PAGED = {"/api/machines": "devices.onboarded", "/api/machineactions": "devices.actions"} | {
     "/v1.0/security/incidents": "incidents.changed"
 }
@@ -110,7 +112,7 @@ def expected() -> Iterator[tuple[str, str]]:
     for storage in STORAGE:
         yield from ((how, storage) for how in (*CRASHES, "storage fails"))
     yield from (("storage answer lost", call) for call in LOSING)
-    yield from ((how, call) for call in ACTS for how in ("delay", "up to the deadline"))
+    yield from ((how, call) for call in ACTS for how in _LATE)
     yield from ((how, kind) for kind in KINDS for how in ("Failed", "TimeOut", "stalls"))
     yield from (("second page", of) for of in PAGED.values())
     yield "rows", "hunting.run"

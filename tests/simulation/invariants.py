@@ -114,13 +114,12 @@ def observing_leaves_no_rows(world: World) -> Iterator[str]:
 
 def no_backlog_by_a_switch(world: World) -> Iterator[str]:
     """What was judged while observing is not contained by the switch to respond, without something new."""
-    for (incident, device), (severity, alert) in world.record.observed.items():
+    for (incident, device), (severity, alert, since) in world.record.observed.items():
         raw = world.tenant.incidents.raw(incident)
         if incident in world.life.merged:  # what it brought with it is something new
             continue
         if str(raw["severity"]) != severity or str(Incident.model_validate(raw).newest_alert) != alert:
             continue
-        since = next(at for at, mode in world.record.switches if mode == "respond")
         for effect in world.record.effects:
             named = (
                 effect.kind == "Isolate"

@@ -1,4 +1,4 @@
-"""Answers to acting calls that come late: up to the deadline of the call, or after it, once the call had its effect."""
+"""Acting calls that take long: the effect comes late, or the answer, up to the deadline of the call or after it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class LateAnswers:
         self._world = world
         self._random = Random(world.seed ^ 0xDA3D)  # noqa: S311 - histories, not secrets
         self._late: set[tuple[str, str]] = set()
+        self._taken: set[str] = set()
 
     def strikes(self, call: str) -> Mishap | None:
         """Perhaps the answer to this call is to come too late."""
@@ -37,11 +38,20 @@ class LateAnswers:
         """The call of a process waits in vain."""
         self._late.add((call, process))
 
+    def under_way(self, call: str) -> None:
+        """Pause for as long as an acting call needs until it takes effect, beyond what it needs anywhere."""
+        if self._may(call) and self._random.random() < 0.1:
+            self._taken.add(call)
+            self._world.counters.injected["effect up to the deadline", call] += 1
+            self._world.clockwork.pause(self._random.uniform(*_SLOW))
+
     def wait(self, call: str, process: str, *, refused: bool) -> None:
         """Pause for as long as the answer to an acting call takes beyond what it takes anywhere."""
         if (call, process) in self._late:
             self._late.discard((call, process))
             self._world.clockwork.pause(DEADLINE)
+        elif call in self._taken:
+            self._taken.discard(call)
         elif self._may(call) and not refused and self._random.random() < 0.2:
             self._world.counters.injected["up to the deadline", call] += 1
             self._world.clockwork.pause(self._random.uniform(*_SLOW))

@@ -135,8 +135,7 @@ class Record:
         self.disturbed: list[tuple[datetime, str]] = []
         self.beating: set[str] = set()
         self.disabled_at: list[tuple[datetime, str]] = []
-        self.switches: list[tuple[datetime, str]] = []
-        self.observed: dict[tuple[str, str], tuple[str, str]] = {}
+        self.observed: dict[tuple[str, str], tuple[str, str, datetime]] = {}
         self._hold: Row | None = None
         self.holding: datetime | None = None
         self.resumed_at: datetime | None = None
@@ -330,14 +329,14 @@ class Record:
 
     def switched(self, mode: str) -> None:
         """The mode was changed: what was judged while observing must wait for something new."""
-        self.switches.append((self._world.clockwork.now(), mode))
         if mode == "respond":
             for state in self.incidents():
                 if state.mode == "observe" and state.assessed == state.seen:
                     raw = self._world.tenant.incidents.raw(state.id)
                     if version_of(self._shown(raw)) == content_of(state.assessed):
                         for device in state.affected:
-                            self.observed[state.id, device] = (str(raw["severity"]), self._alerts(raw))
+                            now = self._world.clockwork.now()
+                            self.observed[state.id, device] = (str(raw["severity"]), self._alerts(raw), now)
 
     def _shown(self, raw: dict[str, object]) -> dict[str, object]:
         return dict(self._world.tenant.get_incident(str(raw["id"]), {"$expand": "alerts"}, all_members=True))

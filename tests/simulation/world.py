@@ -412,6 +412,7 @@ class World:
             self.record.disturbed.append((self.clockwork.now(), process.name))
             raise Transient(f"{call}: storage cannot be reached")
         self.storage_trouble.before(call)
+        self.late_answers.under_way(call)
         self.doubles.before(call)
         self.record.before(call, process)
 
