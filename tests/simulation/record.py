@@ -335,8 +335,12 @@ class Record:
                     raw = self._world.tenant.incidents.raw(state.id)
                     if version_of(self._shown(raw)) == content_of(state.assessed):
                         for device in state.affected:
-                            now = self._world.clockwork.now()
-                            self.observed[state.id, device] = (str(raw["severity"]), self._alerts(raw), now)
+                            self._observe(state.id, device, (str(raw["severity"]), self._alerts(raw)))
+
+    def _observe(self, incident: str, device: str, held: tuple[str, str]) -> None:
+        known = self.observed.get((incident, device))
+        if known is None or known[:2] != held:
+            self.observed[incident, device] = (*held, self._world.clockwork.now())
 
     def _shown(self, raw: dict[str, object]) -> dict[str, object]:
         return dict(self._world.tenant.get_incident(str(raw["id"]), {"$expand": "alerts"}, all_members=True))
