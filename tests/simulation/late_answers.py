@@ -18,6 +18,7 @@ DEADLINE = 40.0
 """Seconds for which an acting call waits for its answer."""
 
 _SLOW = (30.0, DEADLINE)
+_SELDOM = frozenset({"devices.cancel", "devices.release", "devices.unrestrict", "devices.live_response"})
 
 
 class LateAnswers:
@@ -32,7 +33,7 @@ class LateAnswers:
 
     def strikes(self, call: str) -> Mishap | None:
         """Perhaps the answer to this call is to come too late."""
-        return LATE if self._may(call) and self._random.random() < 0.1 else None
+        return LATE if self._may(call) and self._random.random() < self._chance(call) else None
 
     def given_up(self, call: str, process: str) -> None:
         """The call of a process waits in vain."""
@@ -40,7 +41,7 @@ class LateAnswers:
 
     def under_way(self, call: str) -> None:
         """Pause for as long as an acting call needs until it takes effect, beyond what it needs anywhere."""
-        if self._may(call) and self._random.random() < 0.1:
+        if self._may(call) and self._random.random() < self._chance(call):
             self._taken.add(call)
             self._world.counters.injected["effect up to the deadline", call] += 1
             self._world.clockwork.pause(self._random.uniform(*_SLOW))
@@ -55,6 +56,10 @@ class LateAnswers:
         elif self._may(call) and not refused and self._random.random() < 0.2:
             self._world.counters.injected["up to the deadline", call] += 1
             self._world.clockwork.pause(self._random.uniform(*_SLOW))
+
+    @staticmethod
+    def _chance(call: str) -> float:
+        return 0.3 if call in _SELDOM else 0.1
 
     def _may(self, call: str) -> bool:
         return self._world.dangers.late and self._world.troubled and call in ACTS

@@ -25,7 +25,8 @@ SELDOM = {
 
 
 LOSING = {
-    **dict.fromkeys(("rows.get", "rows.query", "queues.delete", "documents.read"), 1.0),
+    **dict.fromkeys(("rows.get", "rows.query", "documents.read"), 1.0),
+    "queues.delete": 60.0,
     **dict.fromkeys(("evidence.commit", "staging.commit", "evidence.write_once", "staging.write_once"), 20.0),
     **dict.fromkeys(("pages.put", "signer.sign", "evidence.head", "staging.head", "evidence.names"), 20.0),
 }
@@ -45,7 +46,8 @@ class StorageTrouble:
 
     def _refuse(self) -> None:
         """The app's role is taken away and given back: one kind of storage refuses it for a minute, or all do."""
-        self._refusing = self._random.choice([*((each,) for each in REFUSING), REFUSING])
+        pages = [("pages.",)] * 4 if self._world.dangers.reports else []
+        self._refusing = self._random.choice([*((each,) for each in REFUSING), REFUSING, *pages])
         self._world.clockwork.note(f"storage refuses {' '.join(self._refusing)}")
         self._world.clockwork.after(_REFUSES_FOR, self._allow)
 
