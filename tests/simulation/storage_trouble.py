@@ -13,7 +13,7 @@ from shared.errors import Denied, Transient
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-REFUSING = ("rows.", "queues.", "documents.", "evidence.", "staging.", "pages.")
+REFUSING = ("rows.", "queues.", "documents.", "evidence.", "staging.", "pages.", "signer.")
 _REFUSES_FOR = 60.0
 _LOSES = 0.003
 SELDOM = {
@@ -46,7 +46,7 @@ class StorageTrouble:
 
     def _refuse(self) -> None:
         """The app's role is taken away and given back: one kind of storage refuses it for a minute, or all do."""
-        pages = [("pages.",)] * 4 if self._world.dangers.reports else []
+        pages = [("pages.",)] * 4 if self._world.dangers.reports else [("signer.",)]
         self._refusing = self._random.choice([*((each,) for each in REFUSING), REFUSING, *pages])
         self._world.clockwork.note(f"storage refuses {' '.join(self._refusing)}")
         self._world.clockwork.after(_REFUSES_FOR, self._allow)
