@@ -74,7 +74,7 @@ def drawn(seed: int) -> Dangers:
     known = earlier(seed)
     if random.random() < 0.5:
         return known
-    ends = random.random() < 0.2
+    ends = random.random() < 0.12
     made = replace(
         known,
         ends=ends,

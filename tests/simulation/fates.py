@@ -15,7 +15,7 @@ KINDS = (
     *("Unisolate", "RestrictCodeExecution", "UnrestrictCodeExecution"),
     *("RunAntiVirusScan", "StopAndQuarantineFile"),
 )
-STALLS = 900.0
+STALLS = 420.0
 """Seconds for which one that stalls may wait, or work, at the most."""
 
 
