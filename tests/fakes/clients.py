@@ -74,12 +74,14 @@ class Mishap:
     code: str = ""
     retry_after: str = ""
     body: str | None = None
+    seconds: float = 30.0
 
     def fault(self) -> faults.Fault:
         """The same as a fault of the tenant; `body` is the message of its error."""
         headers = {"Retry-After": self.retry_after} if self.retry_after else {}
         body = None if self.body is None else {"error": {"code": self.code, "message": self.body}}
-        return faults.Fault(self.kind, status=self.status, code=self.code, headers=headers, body=body)
+        kept: dict[str, Any] = {"headers": headers, "body": body, "seconds": self.seconds}
+        return faults.Fault(self.kind, status=self.status, code=self.code, **kept)
 
 
 LOST = Mishap("reset_after_effect")
@@ -224,13 +226,20 @@ class FakeIncidents(_Fake):
     """`Incidents` of the tenant."""
 
     _PATH = "/v1.0/security/incidents"
+    page = 50
+    """Incidents on a page."""
+
     _ALL = {"prefer": "include-unknown-enum-members"}  # noqa: RUF012 - never changed
 
     def changed(self, since: datetime, until: datetime | None = None, *, following: str = "") -> IncidentPage:
         query = dict(parse_qsl(urlsplit(following).query))
         if not following:
             upper = f" and lastUpdateDateTime lt {until.isoformat()}" if until else ""
-            query = {"$filter": f"lastUpdateDateTime ge {since.isoformat()}{upper}", "$expand": "alerts", "$top": "50"}
+            query = {
+                "$filter": f"lastUpdateDateTime ge {since.isoformat()}{upper}",
+                "$expand": "alerts",
+                "$top": str(self.page),
+            }
         body, headers = self._json("incidents.changed", "read", Request("GET", self._PATH, query, self._ALL))
         return IncidentPage(body["value"], date_of(headers), body.get("@odata.nextLink", ""))
 
@@ -263,7 +272,10 @@ def _command(command: Command) -> dict[str, object]:
 
 
 class FakeDevices(_Fake):
-    """`Devices` of the tenant."""
+    """`Devices` of the tenant. A page has as many as one of the services, unless somebody makes them smaller."""
+
+    onboarded_page = ONBOARDED_PAGE
+    actions_page = ACTIONS_PAGE
 
     def machine(self, device: str) -> Machine:
         try:
@@ -279,18 +291,20 @@ class FakeDevices(_Fake):
 
     def onboarded(self, following: str = "") -> CountPage:
         skip = int(following or 0)
-        page = {"$filter": "onboardingStatus eq 'Onboarded'", "$top": str(ONBOARDED_PAGE), "$skip": str(skip)}
+        page = {"$filter": "onboardingStatus eq 'Onboarded'", "$top": str(self.onboarded_page), "$skip": str(skip)}
         count = len(self._list("devices.onboarded", "machines", page))
-        return CountPage(count, str(skip + count) if count == ONBOARDED_PAGE else "")
+        return CountPage(count, str(skip + count) if count == self.onboarded_page else "")
 
     def actions(self, query: ActionQuery, following: str = "") -> ActionPage:
         skip = int(following or 0)
         named = " or ".join(f"machineId eq '{device_id(machine)}'" for machine in query.machines)
         wanted = [f"({named})"] if named else []
         wanted += [f"creationDateTimeUtc ge {query.since.isoformat()}"] if query.since else []
-        page = {"$top": str(ACTIONS_PAGE), "$skip": str(skip)} | ({"$filter": " and ".join(wanted)} if wanted else {})
+        page = {"$top": str(self.actions_page), "$skip": str(skip)} | (
+            {"$filter": " and ".join(wanted)} if wanted else {}
+        )
         made = [MachineAction.model_validate(one) for one in self._list("devices.actions", "machineactions", page)]
-        return ActionPage(made, str(skip + len(made)) if len(made) == ACTIONS_PAGE else "")
+        return ActionPage(made, str(skip + len(made)) if len(made) == self.actions_page else "")
 
     def action(self, action: str) -> MachineAction:
         return MachineAction.model_validate(self._get("devices.action", f"machineactions/{action}"))

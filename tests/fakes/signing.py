@@ -52,9 +52,10 @@ def _bytes(number: int) -> bytes:
 class FakeSigner:
     """`Signer` with a key that lies open. Hooked call: `signer.sign`."""
 
-    def __init__(self, *, before: Hook | None = None) -> None:
-        """`before` is called ahead of every signature."""
+    def __init__(self, *, before: Hook | None = None, after: Hook | None = None) -> None:
+        """`before` is called ahead of every signature, `after` behind it: what that raises is a lost answer."""
         self.before = before
+        self.after = after
 
     @property
     def key(self) -> PublicKey:
@@ -65,7 +66,10 @@ class FakeSigner:
         """See `Signer.sign`."""
         if self.before:
             self.before("signer.sign")
-        return _private().sign(digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
+        made = _private().sign(digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
+        if self.after:
+            self.after("signer.sign")
+        return made
 
     def known(self, key: PublicKey) -> bool:
         """See `Signer.known`."""

@@ -13,9 +13,11 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 
 from tests.fakes.clients import POSSIBLE
+from tests.simulation.dangers import Dangers, drawn, earlier
 from tests.simulation.histories import Outcome, play, shrink, told
 from tests.simulation.injections import Injected, expected
 from tests.simulation.invariants import INVARIANTS
@@ -29,6 +31,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--replay", type=int)
     parser.add_argument("--first", action="store_true", help="stop at the first seed that breaks something")
+    parser.add_argument("--earlier", action="store_true", help="with --first: only what the first histories knew")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if asked.replay is not None:
@@ -36,14 +39,14 @@ def main() -> int:
         print(told(outcome, lines=10_000))
         return 1 if outcome.problems else 0
     if asked.first:
-        return first(asked.start, asked.seeds)
+        return first(asked.start, asked.seeds, earlier if asked.earlier else drawn)
     return long_run(asked.start, asked.seeds, asked.jobs)
 
 
-def first(start: int, seeds: int) -> int:
+def first(start: int, seeds: int, dangers: Callable[[int], Dangers]) -> int:
     """Play until a history breaks something."""
     for seed in range(start, start + seeds):
-        problems = play(seed).problems
+        problems = play(seed, dangers(seed)).problems
         if problems:
             print(f"seed {seed}: {problems[0]}")
             return 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 
 from tests.simulation.clockwork import Clockwork
 
@@ -17,7 +18,12 @@ class Dangers:
     run Linux, and policy and people ask them for live response. Where `unsaid`, no link tells how long a package is, so
     that it comes through staging. Where it is `cut`, blocks and pieces are so small that a package has several; where
     the archive's storage `pulls`, it fetches pieces by itself. With `hunts` harmful incidents are hunted for, with
-    `reports` reports are made. Without `scenes` there is none, whatever the seed has.
+    `reports` reports are made. Without `scenes` there is none, whatever the seed has. With `changes`, caps, protected
+    devices, rates and policy change in the middle. Where it begins `observing`, it is switched to respond. One cap is
+    `tight`, so that it is reached, and more devices are attacked. With `ends`, machine actions of every kind fail,
+    stall and time out. Storage has us `refused` for a minute, or an answer of its own `lost` after any effect. Answers
+    to acting calls come `late`. The trouble lasts for `hours`. `pages` are so small that there are
+    several. What we send is `doubled` by a person at that moment. Hunts find `rows`.
     """
 
     crash: float = 0.0
@@ -42,15 +48,74 @@ class Dangers:
     hunts: bool = True
     reports: bool = True
     scenes: bool = True
+    changes: bool = False
+    observing: bool = False
+    tight: str = ""
+    ends: bool = False
+    refused: bool = False
+    lost: bool = False
+    late: bool = False
+    hours: bool = False
+    pages: bool = False
+    doubled: bool = False
+    rows: bool = False
 
 
 def short(dangers: Dangers) -> bool:
     """Whether a history costs little: of one like this several are played in the time that another takes."""
-    return not (dangers.live or dangers.reports or dangers.hunts or dangers.away)
+    return not (dangers.live or dangers.reports or dangers.hunts or dangers.away or dangers.hours)
 
 
 def drawn(seed: int) -> Dangers:
-    """The dangers of a seed: from none at all to all at once."""
+    """The dangers of a seed: from none at all to all at once. Half of the seeds play what they played before there was
+    more.
+    """
+    random = Random(seed ^ 0x30BE)  # noqa: S311 - histories, not secrets
+    known = earlier(seed)
+    if random.random() < 0.5:
+        return known
+    ends = random.random() < 0.12
+    made = replace(
+        known,
+        ends=ends,
+        more=known.more or ends,
+        refused=random.random() < 0.15,
+        lost=random.random() < 0.2,
+        late=random.random() < 0.2,
+        hours=random.random() < 0.05,
+        doubled=random.random() < 0.15,
+        pages=random.random() < 0.2,
+        changes=random.random() < 0.25,
+        observing=random.random() < 0.12,
+        tight=random.choice([""] * 12 + ["per_incident", "per_hour", "per_day", "fleet_share"]),
+    )
+    return _met(random, made)
+
+
+def _met(random: Random, dangers: Dangers) -> Dangers:
+    """What each seed has by its number it has by chance in some: so everything meets everything."""
+    names = ("unsaid", "cut", "hunts", "reports")
+    mixed = random.random() < _MIXED
+    chosen = {name: random.random() < _SHARE for name in names}
+    rows = random.random() < 0.7
+    met = replace(dangers, **chosen) if mixed else dangers  # type: ignore[arg-type]
+    return replace(met, rows=met.hunts and rows)
+
+
+_MIXED = 0.12
+_SHARE = 0.4
+
+NOT_YET: dict[str, object] = {
+    **dict.fromkeys(
+        ("changes", "observing", "ends", "refused", "lost", "late", "hours", "pages", "doubled", "rows"), False
+    ),
+    "tight": "",
+}
+"""What earlier histories did not know."""
+
+
+def earlier(seed: int) -> Dangers:
+    """The dangers of a seed as they were before there was more."""
     random = Clockwork(seed ^ 0x5EED).random
     return Dangers(
         crash=random.choice([0.0, 0.001, 0.004, 0.01]),

@@ -6,9 +6,13 @@ A long run fails where something that it should try never happened, so everythin
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tests.fakes.clients import POSSIBLE
+from tests.simulation.fates import KINDS
+from tests.simulation.record import ACTS
+from tests.simulation.storage_trouble import LOSING, REFUSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +33,25 @@ TRANSFER = (
 that the storage fetches by itself, and the commit.
 """
 
+LONG = timedelta(minutes=5)
+"""What a machine action takes that stalls."""
+
+REACHED = ("per incident", "per hour", "per day", "held at once")
+"""The caps, as those hear of them who may approve what is beyond."""
+
+STORAGE = (
+    *("rows.get", "rows.query", "rows.commit", "queues.send", "queues.delete", "documents.create", "documents.read"),
+    *("evidence.names", "evidence.held", "pages.put", "signer.sign", *TRANSFER),
+)
+"""Every call of the storage that the product makes, and that of the key: each fails, and is died before and after."""
+
+_LATE = ("delay", "up to the deadline", "effect up to the deadline")
+
+PAGED = {"/api/machines": "devices.onboarded", "/api/machineactions": "devices.actions"} | {
+    "/v1.0/security/incidents": "incidents.changed"
+}
+"""Lists with several pages in some histories, by their address."""
+
 CRASHES = ("crash before", "crash after")
 
 QUEUED = ("comes twice", "comes again", "out of order")
@@ -47,6 +70,8 @@ HAPPENINGS = (
         "expected activity",
         "attacked again",
         "tags are replaced",
+        "a person restricts",
+        "a person unrestricts",
     ),
 )
 """What happens in the tenant."""
@@ -59,6 +84,8 @@ ELSEWHERE = (
     *(("clock skew", "instance"), ("conflict", "rows.commit"), ("storage fails", "rows.commit")),
     *(("storage answer lost", "rows.commit"), ("storage answer lost", "queues.send"), ("slow", "rows.commit")),
     *(("mode switched", "observe"), ("mode switched", "respond"), ("update", "members"), ("update", "form")),
+    *(("setting changed", each) for each in ("ISOLATION_CAPS", "PROTECTED", "RATE_LIMITS", "the policy")),
+    *(("storage refuses", f"{each}*") for each in REFUSING),
     *(("row", "with a member more"), ("row", "of a newer form"), ("row", "handed on by the older")),
     *(("disabled", "watch"), ("disabled", "follow"), ("rubbish", "queues.receive"), ("gone", "chat.post")),
 )
@@ -82,13 +109,19 @@ def expected() -> Iterator[tuple[str, str]]:
     for call, mishaps in POSSIBLE.items():
         yield from ((name, call) for name in dict.fromkeys(map(name_of, mishaps)))
         yield from ((how, call) for how in CRASHES)
-    for storage in ("rows.get", "rows.query", "rows.commit", "queues.send", "documents.create", *TRANSFER):
-        yield from ((how, storage) for how in CRASHES)
+    for storage in STORAGE:
+        yield from ((how, storage) for how in (*CRASHES, "storage fails"))
+    yield from (("storage answer lost", call) for call in LOSING)
+    yield from ((how, call) for call in ACTS for how in _LATE)
+    yield from ((how, kind) for kind in KINDS for how in ("Failed", "TimeOut", "stalls"))
+    yield from (("second page", of) for of in PAGED.values())
+    yield "rows", "hunting.run"
     yield "crash before", "downloads.chunk"
     yield from ((what, "message") for what in QUEUED)
     yield from ((what, "tenant") for what in HAPPENINGS)
     yield from ((what, "machine action") for what in FATES)
     yield from ELSEWHERE
+    yield from (("cap reached", name) for name in REACHED)
     yield from (("order", kind) for kind in ORDERED)
 
 
@@ -98,9 +131,19 @@ def reckoned(world: World) -> Injected:
     desk = world.tenant.desk
     for action in desk.everything():
         if action.source == "PublicApi":
-            found[desk.progress(action).status, "machine action"] += 1
+            progress = desk.progress(action)
+            found[progress.status, "machine action"] += 1
+            found[progress.status, action.kind] += 1
+            found["stalls", action.kind] += bool(progress.finished and progress.finished - action.created > LONG)
             found["shown late", "machine action"] += action.visible > action.created
             found["behind a rival", "machine action"] += action.behind_releases
+    for entry in world.tenant.journal.entries():
+        on = {"$skip", "$skiptoken"} & {name for name, value in entry["query"].items() if value != "0"}
+        if on and entry["path"] in PAGED:
+            found["second page", PAGED[entry["path"]]] += 1
+    found["rows", "hunting.run"] += getattr(world.hunting, "found", 0)
+    told = [each.detail for each in world.record.actions() if "the cap of" in each.detail]
+    found.update(("cap reached", name) for name in REACHED if any(name in text for text in told))
     versions = world.versions
     found["row", "with a member more"] += versions.dressed
     found["row", "of a newer form"] += versions.reformed

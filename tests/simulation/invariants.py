@@ -18,7 +18,7 @@ from tests.simulation.invariants_of_live import OF_LIVE
 from tests.simulation.invariants_of_more import GIVING_BACK, OF_MORE
 from tests.simulation.invariants_of_orders import OF_ORDERS
 from tests.simulation.invariants_of_telling import OF_TELLING
-from tests.simulation.tenant_life import PROTECTED_TAG, package_of
+from tests.simulation.tenant_life import package_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,17 +54,14 @@ def never_two_isolates(world: World) -> Iterator[str]:
 def protected_is_never_isolated(world: World) -> Iterator[str]:
     """No device is isolated that carried a protecting tag for longer than the details of a device count as fresh."""
     for effect in world.record.effects:
-        if (
-            effect.kind == "Isolate"
-            and PROTECTED_TAG in effect.tags
-            and world.life.tagged_long(effect.device, effect.at)
+        if effect.kind == "Isolate" and any(
+            world.life.tagged_long(effect.device, tag, effect.at) for tag in world.protecting(effect)
         ):
             yield f"{effect.device[:8]} at {effect.at}"
 
 
 def no_more_than_the_caps(world: World) -> Iterator[str]:
     """No cap is exceeded but by what people approve: per incident, hour and day, nor the share of the fleet held."""
-    caps = next(iter(world.settings.values())).ISOLATION_CAPS
     every = [effect for effect in world.record.effects if effect.kind == "Isolate"]
     ours = [effect for effect in every if not effect.approved]
     incidents: dict[str, set[str]] = defaultdict(set)
@@ -78,15 +75,17 @@ def no_more_than_the_caps(world: World) -> Iterator[str]:
         ):
             incidents[action.incident].add(action.device)
     for incident, devices in incidents.items():
-        if len(devices) > caps.per_incident:
+        if len(devices) > world.operators.allowed().per_incident:
             yield f"incident {incident}: {len(devices)} devices"
-    for limit, window in ((caps.per_hour, timedelta(hours=1)), (caps.per_day, timedelta(days=1))):
+    for name, window in (("per_hour", timedelta(hours=1)), ("per_day", timedelta(days=1))):
         for last in ours:
+            limit = getattr(world.operators.allowed(last), name)
             goals = {_goal(each.comment) for each in ours if last.at - window + _SKEW * 70 < each.at <= last.at}
             if len(goals) > limit:
                 yield f"{len(goals)} isolations within {window} up to {last.at}"
-    share = max(1, int(60 * caps.fleet_share))
     for effect in ours:
+        held = world.operators.allowed(effect).fleet_share
+        share = max(1, int(60 * held)) if held else 0
         if effect.held > share + len({each.device for each in every if each.approved and each.at <= effect.at}):
             yield f"{effect.held} devices held at {effect.at}, allowed {share}"
 
@@ -115,13 +114,12 @@ def observing_leaves_no_rows(world: World) -> Iterator[str]:
 
 def no_backlog_by_a_switch(world: World) -> Iterator[str]:
     """What was judged while observing is not contained by the switch to respond, without something new."""
-    for (incident, device), (severity, alert) in world.record.observed.items():
+    for (incident, device), (severity, alert, since) in world.record.observed.items():
         raw = world.tenant.incidents.raw(incident)
         if incident in world.life.merged:  # what it brought with it is something new
             continue
         if str(raw["severity"]) != severity or str(Incident.model_validate(raw).newest_alert) != alert:
             continue
-        since = next(at for at, mode in world.record.switches if mode == "respond")
         for effect in world.record.effects:
             named = (
                 effect.kind == "Isolate"
@@ -135,17 +133,16 @@ def no_backlog_by_a_switch(world: World) -> Iterator[str]:
 
 def no_documented_rate_exceeded(world: World) -> Iterator[str]:
     """No API is called more often than documented, in any window, by all instances together."""
-    settings = next(iter(world.settings.values()))
-    by_api: dict[str, list[datetime]] = defaultdict(list)
-    for at, api, _ in world.record.calls:
-        by_api[api].append(at)
-    for api, times in by_api.items():
-        times.sort()
-        for limit, seconds in settings.rate(api):
-            for first, last in zip(times, times[limit:], strict=False):
-                if (last - first).total_seconds() < seconds:
+    by_api: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
+    for at, api, process in world.record.calls:
+        by_api[api].append((at, process))
+    rates = {(name, api): each.rate(api) for name, each in world.settings.items() for api in by_api}
+    for api, calls in by_api.items():
+        calls.sort()
+        for place, (last, process) in enumerate(calls):
+            for limit, seconds in rates[process, api]:
+                if place >= limit and (last - calls[place - limit][0]).total_seconds() < seconds:
                     yield f"{api}: more than {limit} calls within {seconds} s up to {last}"
-                    break
 
 
 def no_retry_before_retry_after(world: World) -> Iterator[str]:
@@ -241,7 +238,7 @@ def who_is_attacked_again_is_contained_again(world: World) -> Iterator[str]:
     """A device that a person released in the portal and of which there is a new harmful alert since is contained again,
     or its isolation waits for a person, was refused or came to nothing, and says why.
     """
-    if world.dangers.switches:  # what came while observing calls for nothing
+    if world.dangers.switches or world.dangers.observing:  # what came while observing calls for nothing
         return
     rows = [each for each in world.record.actions() if each.responder == "isolate"]
     for state in world.record.incidents():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.models.action import State
 from shared.models.asked import Stage
+from tests.simulation.late_answers import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ _GIVING_BACK = {"Unisolate", "UnrestrictCodeExecution"}
 def nothing_is_sent_while_held(world: World) -> Iterator[str]:
     """While everything is held no device is touched but to give back, and but for calls already in flight."""
     for effect in world.record.effects:
-        if effect.kind not in _GIVING_BACK and effect.held_for > IN_FLIGHT:
+        if effect.kind not in _GIVING_BACK and effect.held_for > IN_FLIGHT + (DEADLINE if world.dangers.late else 0.0):
             yield f"{effect.kind} on {effect.device[:8]} at {effect.at}, held for {effect.held_for:.0f} s"
 
 

@@ -71,9 +71,9 @@ _WISHES: tuple[tuple[str, dict[str, object]], ...] = (
 )
 """What people order."""
 
+SESSION_RATES = {"live_response_sessions": MOST}
 SETTINGS = {
     "TOOLS": json.dumps({name: {"sha256": hashlib.sha256(content).hexdigest()} for name, content in PINS.items()}),
-    "RATE_LIMITS": json.dumps({"live_response_sessions": MOST}),
     "LIVE_RESPONSE_POLL": "PT20S",
     "LIVE_RESPONSE_PATIENCE": "PT3M",
     "MEMORY_PATIENCE": "PT1H",

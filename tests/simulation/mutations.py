@@ -432,7 +432,11 @@ def _caught(mutation: Mutation, seeds: int) -> str:
         if text.count(mutation.old) != 1:
             raise SystemExit(f"{mutation.file} has not exactly one place for: {mutation.means}")
         path.write_text(_imported(text.replace(mutation.old, mutation.new), mutation))
-        known = _broken(root, mutation, ("--start", str(mutation.seed), "--seeds", "1")) if mutation.seed else ""
+        known = (
+            _broken(root, mutation, ("--start", str(mutation.seed), "--seeds", "1", "--earlier"))
+            if mutation.seed
+            else ""
+        )
         return known or _broken(root, mutation, ("--seeds", str(seeds)))
 
 

@@ -10,7 +10,6 @@ from local.tenant.samples import fleet_id
 from responders._ports import ORDERS
 from shared.models.action import Action, State
 from shared.models.order import AnyOrder, read_order
-from tests.simulation.tenant_life import ATTACKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +100,7 @@ class People:
             self._world.clockwork.after(at, lambda: self.send("approve", action=action.id))
 
     def _device(self) -> str:
-        return fleet_id(self._random.choice(ATTACKED))
+        return fleet_id(self._random.choice(self._world.life.attacked))
 
     def _incident(self) -> dict[str, object]:
         known = self._world.life.incidents
@@ -110,7 +109,7 @@ class People:
     def _release(self) -> None:
         """What is isolated, or about to be: while the isolation waits, is sent, is in doubt or under way."""
         desk = self._world.tenant.desk
-        about = [fleet_id(place) for place in ATTACKED if desk.isolated(fleet_id(place))]
+        about = [fleet_id(place) for place in self._world.life.attacked if desk.isolated(fleet_id(place))]
         open_ = [action for action in self._world.record.open_actions() if action.device and not action.state.final]
         about += [action.device for action in open_] * 2
         device = self._random.choice(about) if about and self._random.random() < 0.9 else self._device()

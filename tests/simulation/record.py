@@ -67,6 +67,8 @@ CREATING = {
 }
 """The machine actions that calls make."""
 
+ACTS = frozenset({"devices.cancel", *CREATING})
+
 
 def content_of(version: str) -> str:
     """A version without the number of the order that had it assessed anew."""
@@ -133,8 +135,7 @@ class Record:
         self.disturbed: list[tuple[datetime, str]] = []
         self.beating: set[str] = set()
         self.disabled_at: list[tuple[datetime, str]] = []
-        self.switches: list[tuple[datetime, str]] = []
-        self.observed: dict[tuple[str, str], tuple[str, str]] = {}
+        self.observed: dict[tuple[str, str], tuple[str, str, datetime]] = {}
         self._hold: Row | None = None
         self.holding: datetime | None = None
         self.resumed_at: datetime | None = None
@@ -152,9 +153,13 @@ class Record:
         if call in APIS:
             self.calls.append((self._world.clockwork.now(), APIS[call], process.name))
         if call in CREATING:
-            for action in self._world.tenant.desk.everything():
-                if action.id not in self._known and action.source == "PublicApi":
-                    self._effect(action.id, process)
+            for action in self.made():
+                self._effect(action.id, process)
+
+    def made(self) -> list[MachineAction]:
+        """The machine actions of ours that the call under way has made."""
+        every = self._world.tenant.desk.everything()
+        return [each for each in every if each.id not in self._known and each.source == "PublicApi"]
 
     def _see_hold(self) -> None:
         """Note when a hold came to stand in storage, or was over there."""
@@ -324,14 +329,18 @@ class Record:
 
     def switched(self, mode: str) -> None:
         """The mode was changed: what was judged while observing must wait for something new."""
-        self.switches.append((self._world.clockwork.now(), mode))
         if mode == "respond":
             for state in self.incidents():
                 if state.mode == "observe" and state.assessed == state.seen:
                     raw = self._world.tenant.incidents.raw(state.id)
                     if version_of(self._shown(raw)) == content_of(state.assessed):
                         for device in state.affected:
-                            self.observed[state.id, device] = (str(raw["severity"]), self._alerts(raw))
+                            self._observe(state.id, device, (str(raw["severity"]), self._alerts(raw)))
+
+    def _observe(self, incident: str, device: str, held: tuple[str, str]) -> None:
+        known = self.observed.get((incident, device))
+        if known is None or known[:2] != held:
+            self.observed[incident, device] = (*held, self._world.clockwork.now())
 
     def _shown(self, raw: dict[str, object]) -> dict[str, object]:
         return dict(self._world.tenant.get_incident(str(raw["id"]), {"$expand": "alerts"}, all_members=True))

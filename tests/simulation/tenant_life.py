@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import atexit
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from responders._details import FACTS_FRESH
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from random import Random
 
     from local.tenant.model import Tenant
     from tests.simulation.clockwork import Clockwork
@@ -35,6 +36,8 @@ _CALLED = {
     "isolate": "a person isolates",
     "unisolate": "a person releases",
     "collectInvestigationPackage": "a person collects",
+    "restrictCodeExecution": "a person restricts",
+    "unrestrictCodeExecution": "a person unrestricts",
 }
 ATTACKED = range(2, 14)
 """Places in the fleet of the workstations that incidents are about; 0 is the domain controller."""
@@ -68,9 +71,19 @@ class TenantLife:
     """The seeded life of a tenant during the first `span` seconds of a history."""
 
     def __init__(
-        self, clockwork: Clockwork, tenant: Tenant, span: float, *, people: bool, eventful: bool, injected: Injected
+        self,
+        clockwork: Clockwork,
+        tenant: Tenant,
+        span: float,
+        *,
+        people: bool,
+        eventful: bool,
+        injected: Injected,
+        attacked: range = ATTACKED,
     ) -> None:
-        """With `people`, analysts act in the portal too. `injected` counts what happens."""
+        """With `people`, analysts act in the portal too. `injected` counts what happens; `attacked` are the places
+        of the devices that it is about.
+        """
         self._injected = injected
         self._clockwork = clockwork
         self._random = clockwork.random
@@ -78,10 +91,11 @@ class TenantLife:
         self._numbers = iter(range(1001, 9999))
         self.incidents: list[str] = []
         self.merged: set[str] = set()
-        self._tagged: dict[str, datetime] = {}
+        self._tagged: dict[tuple[str, str], datetime] = {}
+        self.attacked = attacked
         for machine in fleet(FLEET, seen=clockwork.now()):
             tenant.fleet.put(machine | {"package_file": str(package_of(machine["id"]))})
-        self._tag(PROTECTED, PROTECTED_TAG)
+        self.tag(PROTECTED, PROTECTED_TAG)
         if not eventful:
             return
         happenings: list[Callable[[], None]] = [self._incident] * 5 + [self._grow] * 4
@@ -103,7 +117,7 @@ class TenantLife:
         now = self._clockwork.now()
         for place in range(FLEET):
             presence = self._tenant.fleet.one(fleet_id(place)).presence
-            gone = away and place in ATTACKED and self._random.random() < 0.6
+            gone = away and place in self.attacked and self._random.random() < 0.6
             presence.set(now, online=not gone)
             self._injected["a device stays away", "tenant"] += gone
             if gone and self._random.random() < 0.6:
@@ -115,7 +129,7 @@ class TenantLife:
                 self._tenant.desk.force(action.id, "Succeeded")
 
     def _device(self) -> str:
-        return fleet_id(self._random.choice(ATTACKED))
+        return fleet_id(self._random.choice(self.attacked))
 
     def _incident(self) -> None:
         incident = str(next(self._numbers))
@@ -203,14 +217,15 @@ class TenantLife:
             self._random.uniform(30, 1200), lambda: machine.presence.set(self._clockwork.now(), online=True)
         )
 
-    def _tag(self, place: int, tag: str) -> None:
+    def tag(self, place: int, tag: str) -> None:
+        """Somebody gives a device a tag."""
         shown = self._tenant.fleet.one(fleet_id(place)).shown
         shown["machineTags"] = [*shown["machineTags"], tag]
-        self._tagged.setdefault(fleet_id(place), self._clockwork.now())
+        self._tagged.setdefault((fleet_id(place), tag), self._clockwork.now())
 
-    def tagged_long(self, device: str, at: datetime) -> bool:
-        """Whether a device was protected already when its details were last to be read before `at`."""
-        return at - self._tagged[device] > FACTS_FRESH + timedelta(seconds=75)
+    def tagged_long(self, device: str, tag: str, at: datetime) -> bool:
+        """Whether a device had a tag already when its details were last to be read before `at`."""
+        return at - self._tagged[device, tag] > FACTS_FRESH + timedelta(seconds=75)
 
     def _person(self, what: str, device: str) -> None:
         try:
@@ -227,13 +242,24 @@ class TenantLife:
         self._person("isolate", device)
 
     def _person_releases(self) -> None:
-        isolated = [fleet_id(place) for place in ATTACKED if self._tenant.desk.isolated(fleet_id(place))]
+        isolated = [fleet_id(place) for place in self.attacked if self._tenant.desk.isolated(fleet_id(place))]
         self._person("unisolate", self._random.choice(isolated) if isolated else self._device())
         if self._random.random() < 0.5:  # Defender comes to hold it for worse, from what it knew already
             self._clockwork.after(self._random.uniform(10, 180), self._worsen)
 
     def _person_collects(self) -> None:
         self._person("collectInvestigationPackage", self._device())
+
+    def people_restrict(self, random: Random, span: float) -> None:
+        """People restrict and unrestrict in the portal too, for `span` seconds; `random` says when."""
+        for _ in range(random.randint(3, 10)):
+            what = random.choice(["restrictCodeExecution", "unrestrictCodeExecution"])
+            self._clockwork.after(random.uniform(30, span), partial(self._person_restricts, what))
+
+    def _person_restricts(self, what: str) -> None:
+        met = "RestrictCodeExecution" if what == "unrestrictCodeExecution" else ""
+        about = [each.machine_id for each in self._tenant.desk.everything() if each.kind == met]
+        self._person(what, self._random.choice(about) if about else self._device())
 
     def _person_cancels(self) -> None:
         running = [each for each in self._tenant.desk.everything() if not self._tenant.desk.progress(each).final]
@@ -243,6 +269,6 @@ class TenantLife:
             self._happens("a person cancels", f"a person cancels {action.kind} on {action.machine_id[:8]}")
 
     def _person_tags(self) -> None:
-        place = self._random.choice(ATTACKED)
-        self._tag(place, PROTECTED_TAG)
+        place = self._random.choice(self.attacked)
+        self.tag(place, PROTECTED_TAG)
         self._happens("a person tags", f"device {fleet_id(place)[:8]} is tagged as protected")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING
 
 from local.tenant.liveresponse import nobody
@@ -27,6 +29,8 @@ from shared.storage.interface import Conflict
 from tests.fakes.clients import (
     GONE,
     POSSIBLE,
+    RACE,
+    SILENT,
     FakeChat,
     FakeDownloads,
     FakeIncidents,
@@ -38,14 +42,20 @@ from tests.fakes.signing import FakeSigner
 from tests.fakes.storage import BLOCK, FakeDocuments, FakeEvidence, FakePages, FakeQueues, FakeRows
 from tests.simulation.clockwork import START, Clockwork, Killed
 from tests.simulation.dangers import Dangers, drawn
+from tests.simulation.doubles import Doubles
+from tests.simulation.fates import with_other_ends
+from tests.simulation.hunts import FindingHunting
 from tests.simulation.injections import name_of
-from tests.simulation.live import SESSIONS, SETTINGS, Live, WatchedDevices
+from tests.simulation.late_answers import LATE, LateAnswers
+from tests.simulation.live import SESSION_RATES, SESSIONS, SETTINGS, Live, WatchedDevices
 from tests.simulation.live_devices import LiveDevices
+from tests.simulation.operators import Operators
 from tests.simulation.people import People
 from tests.simulation.platform import Platform
-from tests.simulation.record import CREATING, Record
+from tests.simulation.record import ACTS, Effect, Record
 from tests.simulation.scenes import Scenes
-from tests.simulation.tenant_life import PROTECTED_TAG, TenantLife
+from tests.simulation.storage_trouble import StorageTrouble
+from tests.simulation.tenant_life import ATTACKED, TenantLife
 from tests.simulation.versions import NewerRows, OlderRows, Versions
 
 if TYPE_CHECKING:
@@ -73,8 +83,17 @@ _MORE = """\
       - do: tag
         tag: met-by-bulkhead
 """
+_SCANNING = "      - do: scan\n"
+MORE_ATTACKED = range(2, 30)
+"""Places in the fleet of what incidents are about where one cap is tight."""
+
 SPAN = 1200.0
 """Virtual seconds during which things go wrong."""
+
+LONG_SPAN = 9000.0
+"""The same where there are `hours` of it, in which timers run more slowly by `LONG_PACE`."""
+
+LONG_PACE = 3.0
 
 SETTLES = 6 * 3600.0
 """Virtual seconds within which everything is settled after they stopped."""
@@ -107,8 +126,10 @@ SMALL_PIECE = 1000
 SMALL_BLOCKS = {"evidence": 2048, "staging": 512}
 """Bytes of a block there: two for a package as for a piece, and not many more for a report."""
 
+SMALL_PAGES = 2, 25, 4
+"""Incidents, onboarded devices and machine actions on a page where pages are small."""
+
 LOOKS = 30.0
-_ACTS = frozenset({"devices.cancel", *CREATING})
 
 
 class ContestedRows(FakeRows):
@@ -158,6 +179,7 @@ class World:
     """Everything of one seed. `run` plays it; `record` knows what happened, for the invariants."""
 
     rates = "{}"
+    caps: str
 
     def __init__(self, seed: int, dangers: Dangers | None = None, *, eventful: bool = True) -> None:
         """Nothing has happened yet; what happens in the tenant is drawn from the seed where it is to be `eventful`."""
@@ -165,10 +187,13 @@ class World:
         self.dangers = dangers or drawn(seed)
         self.clockwork = Clockwork(seed)
         self.random = self.clockwork.random
+        self.span = LONG_SPAN if self.dangers.hours else SPAN
         self.counters = Counters()
         self.troubled = True
+        self.late_answers = LateAnswers(self)
+        self.doubles = Doubles(self)
         self._refused: set[tuple[str, str]] = set()
-        self.mode = "respond"
+        self.mode = "observe" if self.dangers.observing else "respond"
         before, after = self._before, self._after
         self.rows = ContestedRows(self.counters, self.clockwork.now, before=before, after=after)
         self.documents = FakeDocuments(before=before, after=after)
@@ -184,7 +209,11 @@ class World:
         self._downloads = FakeDownloads(
             self.tenant, mishaps=mishaps, before=before, after=after, announced=not self.dangers.unsaid
         )
-        self._hunting = QuietHunting(self.tenant, mishaps=mishaps, before=before, after=after)
+        self.hunting = (FindingHunting if self.dangers.rows else QuietHunting)(
+            self.tenant, mishaps=mishaps, before=before, after=after
+        )
+        if self.dangers.pages:
+            self._incidents.page, self._devices.onboarded_page, self._devices.actions_page = SMALL_PAGES
         self._chat = FakeChat(self.tenant, mishaps=mishaps, before=before, after=after)
         self.versions = Versions(self.rows)
         self._updated = not self.dangers.update
@@ -192,16 +221,26 @@ class World:
         self.caps = self.random.choice(
             ['{"per_incident": 3, "per_hour": 4, "per_day": 6, "fleet_share": 0.1}', '{"fleet_share": 0.5}']
         )
+        self.operators = Operators(self, self.span if eventful else 0.0)
+        self.storage_trouble = StorageTrouble(self, self.span if eventful else 0.0)
         self.expires = self.random.choice(["PT3M", "PT10M", "P1D"])
         self.record = Record(self)
         injected = self.counters.injected
         self.life = TenantLife(
-            self.clockwork, self.tenant, SPAN, people=self.dangers.people, eventful=eventful, injected=injected
+            self.clockwork,
+            self.tenant,
+            self.span,
+            people=self.dangers.people,
+            eventful=eventful,
+            injected=injected,
+            attacked=MORE_ATTACKED if self.dangers.tight else ATTACKED,
         )
+        if self.dangers.ends and self.dangers.people and eventful:
+            self.life.people_restrict(Random(seed ^ 0x9E57), self.span)  # noqa: S311 - histories, not secrets
         self.sessions = self._devices.asked
         self.live: Live | None = None
         if self.dangers.live:
-            self.live = Live(self.clockwork, self.tenant, carried_out, SPAN if eventful else 0.0, injected)
+            self.live = Live(self.clockwork, self.tenant, carried_out, self.span if eventful else 0.0, injected)
         self.platform = Platform(
             self.clockwork,
             self.queues,
@@ -211,24 +250,29 @@ class World:
             reports=self.dangers.reports,
             injected=injected,
         )
-        self.people = People(self, SPAN if eventful and self.dangers.orders else 0.0)
-        self.scenes = Scenes(self, SPAN if eventful and self.dangers.scenes else 0.0)
+        self.people = People(self, self.span if eventful and self.dangers.orders else 0.0)
+        self.scenes = Scenes(self, self.span if eventful and self.dangers.scenes else 0.0)
         self.garbage: list[str] = []
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Have happen what happens once or a few times."""
+        self.platform.pace = LONG_PACE if self.dangers.hours else 1.0
         for _ in range(self.random.choice([0, 0, 1])):
-            self.clockwork.after(self.random.uniform(30, SPAN), self._rubbish)
+            self.clockwork.after(self.random.uniform(30, self.span), self._rubbish)
         if self.dangers.switches:
             for _ in range(self.random.randint(1, 3)):
-                self.clockwork.after(self.random.uniform(30, SPAN), self._switch)
+                self.clockwork.after(self.random.uniform(30, self.span), self.switch)
         if self.dangers.update:
-            self.clockwork.after(self.random.uniform(60, SPAN * 0.8), self._update)
+            self.clockwork.after(self.random.uniform(60, self.span * 0.8), self._update)
         if self.dangers.stalled:
             self.clockwork.after(STALLED[0], partial(self._disable, self.dangers.stalled))
             self.clockwork.after(STALLED[1], partial(self._disable, ""))
-        self.clockwork.after(SPAN, self._calm)
+        self.clockwork.after(self.span, self._calm)
 
     def run(self) -> bool:
         """Play the history; whether everything was settled in time."""
-        self.clockwork.run(self.clockwork.now() + timedelta(seconds=SPAN + 1))
+        self.clockwork.run(self.clockwork.now() + timedelta(seconds=self.span + 1))
         away = self.dangers.away
         end = self.clockwork.now() + timedelta(seconds=SETTLES_AWAY if away else SETTLES)
         while self.clockwork.now() < end:
@@ -237,9 +281,13 @@ class World:
                 return True
         return False
 
+    def protecting(self, effect: Effect) -> set[str]:
+        """The tags of an effect's device that protect it, as its worker was told."""
+        return set(effect.tags) & set(self.settings[effect.process].PROTECTED.tags)
+
     def elapsed(self) -> float:
         """Virtual seconds from the end of the trouble until now."""
-        return (self.clockwork.now() - START).total_seconds() - SPAN
+        return (self.clockwork.now() - START).total_seconds() - self.span
 
     def _archives(self) -> tuple[FakeEvidence, FakeEvidence]:
         """The archive, and what lies before it."""
@@ -258,7 +306,7 @@ class World:
 
     def _tenant_settings(self) -> TenantSettings:
         random = self.random
-        return TenantSettings(
+        made = TenantSettings(
             visibility_seconds=random.choice([0.0, 5.0, 30.0, 100.0]),
             duplicate_isolate=random.choice(["error", "silent", "race"]),
             durations={
@@ -276,9 +324,12 @@ class World:
             live_response_sessions=SESSIONS,
             slack_per_second=random.choice([0.2, 1.0]),
         )
+        return with_other_ends(made, self.seed) if self.dangers.ends else made
 
     def _ports(self, name: str) -> Ports:
         """The ports of a new instance, with the settings of now."""
+        self.operators.note_caps()
+        rates = json.loads(self.rates) | self.operators.rates | (SESSION_RATES if self.dangers.live else {})
         settings = load(
             {
                 "AzureWebJobsStorage": "simulated",
@@ -286,12 +337,12 @@ class World:
                 "DEPLOYMENT": "simulation",
                 "RESPONSE_MODE": self.mode,
                 "ISOLATION_CAPS": self.caps,
-                "RATE_LIMITS": self.rates,
-                "PROTECTED": f'{{"tags": ["{PROTECTED_TAG}"]}}',
+                "PROTECTED": json.dumps({"tags": self.operators.tags}),
                 "MAX_AGE_TO_CONTAIN": "PT30M",
                 "APPROVAL_EXPIRES": self.expires,
                 "REPORT_EVERY": "PT10M",
                 **(SETTINGS if self.dangers.live else {}),
+                "RATE_LIMITS": json.dumps(rates),
             }
         )
         self.settings[name] = settings
@@ -309,12 +360,12 @@ class World:
             queues=self.queues,
             evidence=self.evidence,
             staging=self.staging,
-            signer=FakeSigner(before=self._before),
+            signer=FakeSigner(before=self._before, after=self._after if self.dangers.lost else None),
             pages=self.pages,
             incidents=GovernedIncidents(self._incidents, governor),
             devices=PinnedDevices(self._devices, governor, settings, partial(held_in, ledger)),
             downloads=self._downloads,
-            hunting=GovernedHunting(self._hunting, governor),
+            hunting=GovernedHunting(self.hunting, governor),
             responders=self._responders(),
             policies=Policies(self._policy, ledger, self.documents, clock),
             chats={"slack": self._chat},
@@ -332,9 +383,11 @@ class World:
     def _policy(self) -> str:
         """The shipped policy; in some histories it asks for more, or for the package first, in some for no hunt."""
         shipped = DEFAULT if self.dangers.hunts else DEFAULT.replace(_HUNTS, "")
-        asked = _ISOLATING + ("        collect_first: PT5M\n" if self.dangers.first else "")
+        asked = _SCANNING if self.operators.policy == "less" else _ISOLATING
+        asked += "        collect_first: PT5M\n" if self.dangers.first and asked is _ISOLATING else ""
         beside = self.live.rule if self.live else ""
-        return shipped.replace(_ISOLATING, asked + (_MORE if self.dangers.more else "")) + beside
+        more = self.dangers.more or self.operators.policy == "more"
+        return shipped.replace(_ISOLATING, asked + (_MORE if more else "")) + beside
 
     def _responders(self) -> Mapping[str, Responder]:
         """What an instance that starts now can do; the older version cannot collect packages yet."""
@@ -353,12 +406,14 @@ class World:
             self._rival()
         if call == "devices.isolate" and self.troubled:
             self.scenes.rival()
-        if call.startswith(("rows.", "queues.", "documents.", "evidence.", "staging.")) and self._strikes(
-            self.dangers.storage
-        ):
+        of_storage = call.startswith(("rows.", "queues.", "documents.", "evidence.", "staging."))
+        if (of_storage and self._strikes(self.dangers.storage)) or self.storage_trouble.strikes(call):
             self.counters.injected["storage fails", call] += 1
             self.record.disturbed.append((self.clockwork.now(), process.name))
             raise Transient(f"{call}: storage cannot be reached")
+        self.storage_trouble.before(call)
+        self.late_answers.under_way(call)
+        self.doubles.before(call)
         self.record.before(call, process)
 
     def _after(self, call: str) -> None:
@@ -366,17 +421,20 @@ class World:
         if process is None:
             return
         self.record.after(call, process)
+        self.doubles.after(call, process.name)
         # The pause before the next call lets others in just as well; only a slow answer is one more.
-        slow = call in POSSIBLE and call not in _ACTS and self._strikes(self.dangers.slow)
+        slow = call in POSSIBLE and call not in ACTS and self._strikes(self.dangers.slow)
         refused = (call, process.name) in self._refused  # arrives at once: a wait begins when it is heard
         self._refused.discard((call, process.name))
         if slow and not refused:
             self.clockwork.pause(self.random.uniform(1, 60))
+        self.late_answers.wait(call, process.name, refused=refused)
         self._perhaps_die(call, "crash after")
         if call in {"rows.commit", "queues.send", "documents.create"} and self._strikes(self.dangers.storage / 2):
             self.counters.injected["storage answer lost", call] += 1
             self.record.disturbed.append((self.clockwork.now(), process.name))
             raise Transient(f"{call}: the answer was lost")
+        self.storage_trouble.after(call)
 
     def _rival(self) -> None:
         """A person isolates what we are about to isolate, after our look and before our POST."""
@@ -395,7 +453,8 @@ class World:
 
     def _perhaps_die(self, call: str, how: str) -> None:
         process = self.clockwork.process()
-        if process and self._strikes(self.dangers.crash * (OFTENER if call in SELDOM else 1.0)):
+        chance = self.dangers.crash * (OFTENER if call in SELDOM else 1.0)
+        if process and (self._strikes(chance) or self.storage_trouble.strikes(call)):
             self.counters.injected[how, call] += 1
             self.clockwork.note(f"{process.name}: {how} {call}")
             self.record.disturbed.append((self.clockwork.now(), process.name))
@@ -410,19 +469,26 @@ class World:
             self.counters.injected["gone", call] += 1
             return GONE
         lost = self.scenes.tagging() if call == "incidents.set_tags" and self.troubled else None
+        lost = lost or self.doubles.answer() or self.late_answers.strikes(call)
         chance = self.dangers.mishap * (OFTENER if call in SELDOM else 1.0)
         mishap = lost or (self.random.choice(POSSIBLE[call]) if self._strikes(chance) else None)
         if mishap and mishap.retry_after:
             mishap = replace(mishap, retry_after=self.random.choice(["2.128", "30", "90"]))
         if mishap:
-            self.counters.injected[name_of(mishap), call] += 1
-            self.clockwork.note(f"{call}: {mishap.kind} {mishap.status}")
             process = self.clockwork.process()
+            if mishap in {SILENT, RACE}:
+                self.doubles.asked(call, process.name if process else "", mishap)
+            else:
+                self.counters.injected[name_of(mishap), call] += 1
+            self.clockwork.note(f"{call}: {mishap.kind} {mishap.status}")
             self.record.mishap(call, mishap, process.name if process else "")
+            if mishap is LATE:
+                self.late_answers.given_up(call, process.name if process else "")
             self._refused.add((call, process.name if process else ""))
         return mishap
 
-    def _switch(self) -> None:
+    def switch(self) -> None:
+        """The kill switch: observe instead of respond, or the other way round."""
         self.mode = "observe" if self.mode == "respond" else "respond"
         self.counters.injected["mode switched", self.mode] += 1
         self.clockwork.note(f"RESPONSE_MODE is now {self.mode}")
@@ -459,6 +525,7 @@ class World:
         """Nothing goes wrong any more."""
         self.clockwork.note("the trouble is over")
         self.troubled = False
+        self.platform.pace = 1.0
         self.life.quiet(away=self.dangers.away, parked=self.mode == "respond")
         self.people.rest()
         if self.dangers.away:
