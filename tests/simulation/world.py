@@ -27,7 +27,6 @@ from shared.storage.interface import Conflict
 from tests.fakes.clients import (
     GONE,
     POSSIBLE,
-    FakeChat,
     FakeDownloads,
     FakeIncidents,
     Mishap,
@@ -43,7 +42,7 @@ from tests.simulation.live import SESSIONS, SETTINGS, Live, WatchedDevices
 from tests.simulation.live_devices import LiveDevices
 from tests.simulation.people import People
 from tests.simulation.platform import Platform
-from tests.simulation.record import CREATING, Record
+from tests.simulation.record import CREATING, Record, WatchedChat
 from tests.simulation.scenes import Scenes
 from tests.simulation.tenant_life import PROTECTED_TAG, TenantLife
 from tests.simulation.versions import NewerRows, OlderRows, Versions
@@ -185,7 +184,7 @@ class World:
             self.tenant, mishaps=mishaps, before=before, after=after, announced=not self.dangers.unsaid
         )
         self._hunting = QuietHunting(self.tenant, mishaps=mishaps, before=before, after=after)
-        self._chat = FakeChat(self.tenant, mishaps=mishaps, before=before, after=after)
+        self._chat = WatchedChat(self.tenant, mishaps=mishaps, before=before, after=after, record=lambda: self.record)
         self.versions = Versions(self.rows)
         self._updated = not self.dangers.update
         self.settings: dict[str, Settings] = {}
