@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from responders._verify import CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, TAGS, Finding
+from shared.models.archive.bag import SCHEMA
 from shared.models.archive.names import portable
 
 if TYPE_CHECKING:
@@ -17,9 +18,23 @@ if TYPE_CHECKING:
 
     from console.archive import Archive
 
-_BESIDE = {CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, TAGS, "README.txt", "bag-info.txt", "bagit.txt", "verify.py"}
-_EVENT = re.compile(r"custody/\d{6}\.json")
+BESIDE = {CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, SCHEMA, TAGS, "README.txt", "bag-info.txt", "bagit.txt", "verify.py"}
+EVENT = re.compile(r"custody/\d{6}\.json")
 _PART = ".part"
+
+REBUILD = {
+    "bash": (
+        r"tr -d '\r' < ../links.txt | while IFS=$'\t' read -r name link "
+        '|| [ -n "$link" ]; do'
+        ' curl -fsS --create-dirs -o "$name" "$link"; done'
+    ),
+    "PowerShell": (
+        'Get-Content ../links.txt | ForEach-Object { $name, $link = $_ -split "`t", 2;'
+        " $null = New-Item -ItemType File -Force -Path $name;"
+        " Invoke-WebRequest -UseBasicParsing -Uri $link -OutFile $name }"
+    ),
+}
+"""How whoever was lent a run makes its folder again, in an empty one beside `links.txt`, the names and their links."""
 
 
 def parted(names: Iterable[str], items: Container[str]) -> tuple[list[str], list[Finding]]:
@@ -43,7 +58,7 @@ def parted(names: Iterable[str], items: Container[str]) -> tuple[list[str], list
 
 
 def _rank(name: str, items: Container[str]) -> int:
-    if name in _BESIDE or _EVENT.fullmatch(name):
+    if name in BESIDE or EVENT.fullmatch(name):
         return 0
     return (1 if name in items else 2) if name.startswith("data/") else 3
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 from pydantic import ValidationError
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from console.downloading import fetched, parted, refuse_links
+from console.downloading import REBUILD, fetched, parted, refuse_links
 from console.entrance import FAILED
 from console.naming import HOURS, INCIDENT, REMARK
 from console.session import Session, looks, person
@@ -160,8 +159,7 @@ def get(session: Session, run: str, into: Path) -> None:
     names = Stored(archive.evidence, folder).names()
     items = {each.path: each for each in _items(manifest_of(archive, folder))}
     wanted, left_out = parted(names, items)
-    progress = _progress(session)
-    with progress:
+    with session.voice.progress() as progress:
         for name in wanted:
             refuse_links(target, name)
             item = items.get(name)
@@ -189,12 +187,6 @@ def get(session: Session, run: str, into: Path) -> None:
     }
     session.voice.tell(seen, *lines, said)
     click.get_current_context().exit(0 if found.whole else FAILED)
-
-
-def _progress(session: Session) -> Progress:
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = session.voice.console(err=True)
-    return Progress(*columns, TimeRemainingColumn(), console=console, disable=session.as_json, transient=True)
 
 
 @evidence.command()
@@ -228,6 +220,11 @@ def share(session: Session, run: str, names: tuple[str, ...], recipient: str, ho
     else:
         for name, link in links.items():
             click.echo(f"{inert(name, dots=False)}\t{link}")
+        session.voice.aside(
+            "saved as links.txt, they make the folder again, by one of these lines in an empty folder beside it:"
+        )
+        for shell, line in REBUILD.items():
+            click.echo(f"{shell}:  {line}", err=True)
     click.get_current_context().exit(FAILED if problems else 0)
 
 

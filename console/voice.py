@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -51,6 +52,25 @@ class Voice:
         console = self.console()
         for part in parts:
             console.print(part)
+
+    def say(self, *lines: Text) -> None:
+        """Say to a person what is known already, a line for each, however long it is."""
+        if not self._json:
+            console = self.console()
+            for line in lines:
+                console.print(line, soft_wrap=True)
+
+    def progress(self) -> Progress:
+        """What shows a person at a terminal how far something has come, apart from the outcome."""
+        console = self.console(err=True)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        return Progress(
+            *(*columns, TimeRemainingColumn()),
+            console=console,
+            disable=self._json or not console.is_terminal,
+            transient=True,
+            redirect_stdout=False,
+        )
 
     def complain(self, told: Mapping[str, Any], lines: Sequence[Text]) -> None:
         """Say why nothing came of it: on the standard error to a person, where everything else is to a script."""

@@ -22,7 +22,7 @@ from pydantic import BaseModel, TypeAdapter
 from local import cost_page, errors_page, policy_page
 from responders._wiring import responders
 from shared.config import Settings
-from shared.models.archive.manifest import manifest_schema
+from shared.models.archive.manifest import schema_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -246,8 +246,7 @@ def marked(text: str) -> set[str]:
 def files() -> dict[Path, str]:
     """Every file with something made from the code, as it should be."""
     pages = {path: written(path.read_text(encoding="utf-8"), tables) for path, tables in PAGES.items()}
-    manifest = json.dumps(manifest_schema(), indent=2, sort_keys=True) + "\n"
-    return {**pages, POLICY_SCHEMA: policy_page.schema_file(), MANIFEST_SCHEMA: manifest}
+    return {**pages, POLICY_SCHEMA: policy_page.schema_file(), MANIFEST_SCHEMA: schema_json().decode()}
 
 
 def main(arguments: Sequence[str]) -> int:

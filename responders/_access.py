@@ -73,7 +73,7 @@ def record(evidence: Evidence, folder: str, access: Access, who: Who, now: datet
         detail=access.detail[:DETAIL],
     )
     event = chain.add(said)
-    announce(access_folder(folder), event.hash, event.seq, "")
+    announce(access_folder(folder), event.hash, event.seq)
     return event
 
 

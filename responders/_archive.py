@@ -35,6 +35,9 @@ CLAIM = timedelta(minutes=12)
 WITHOUT_A_WORD = 2 * FETCHES
 """How often a worker may begin on an action and end without having written anything: killed, or by a defect of ours."""
 
+SEALINGS = 2
+"""How often it is then tried to seal what they gathered: what ended them may end that, too."""
+
 AT_ONCE = 8
 """How many of the most important rows are worked through before it is read anew which those are."""
 
@@ -50,6 +53,7 @@ SEAL_AGAIN = timedelta(minutes=10)
 RETRY = timedelta(seconds=20)
 DOUBLINGS = 5
 _OTHERS = frozenset({"Differs", "Sealed"})
+_NOT_SEALED = "; what was gathered is not sealed"
 _UNSEALED = "what was gathered is whole and cannot be sealed now"
 _LONG = TABLE[Service.DOWNLOADS, "out-of-time"].means
 _PACKAGE = "collectinvestigationpackage"
@@ -93,9 +97,16 @@ class Archive:
         except Conflict:
             return
         if claimed.value.fetches > WITHOUT_A_WORD:
-            self._write(claimed, unheard(claimed.value, now))
+            self._unheard(claimed, stop)
         else:
             self._one(claimed, stop)
+
+    def _unheard(self, entry: Entry[Action], stop: datetime) -> None:
+        """Give up what its workers never told of, once what they gathered is sealed or cannot be."""
+        over, unsealed = unheard(entry.value, self._ports.clock.now()), _NOT_SEALED
+        if entry.value.fetches <= WITHOUT_A_WORD + SEALINGS:
+            unsealed = self._closed(Desk(self._ports, entry.value, stop), str(over.state), over.detail)
+        self._write(entry, over.model_copy(update={"detail": over.detail + unsealed}))
 
     def _mine(self, action: Action) -> bool:
         responder = self._ports.responders.get(action.responder)
@@ -179,7 +190,7 @@ class Archive:
             desk.run.close(ended, missing=detail)
         except (Transient, Rejected) as error:
             log.warning("the run %s cannot be sealed: %s", desk.run.folder, error)
-            return "; what was gathered is not sealed"
+            return _NOT_SEALED
         return ""
 
     def _given_up(self, action: Action, row: Refusal, error: BulkheadError) -> tuple[str, str]:
@@ -201,8 +212,7 @@ class Archive:
 
 def unheard(action: Action, now: datetime) -> Action:
     """The action once its workers ended too often without a word: else it would be taken up for ever. Pure."""
-    times = action.fetches - 1
-    detail = f"not archived: {times} workers began on it and ended without a word; what was gathered is not sealed"
+    detail = f"not archived: {WITHOUT_A_WORD} workers began on it and ended without a word"
     todo = f"see in the log why they end; then: bulkhead retry {action.id}"
     return action.to(State.FAILED, now, detail=detail, todo=todo)
 

@@ -37,7 +37,7 @@ AS_IT_CAME = "kept as it came"
 
 log = logging.getLogger(__name__)
 
-_CLOCK, _UNKNOWN = "clock", "unknown"
+_CLOCK, _UNKNOWN, _SEAL = "clock", "unknown", "seal"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 
 
@@ -228,8 +228,8 @@ class Keeping:
         said = self._said(SEALED, device="" if known else _UNKNOWN).model_copy(
             update={"detail": detail[:1000], "run": run_of(self._action, self._ports.settings.DEPLOYMENT)}
         )
-        seal = Seal(self._ports.evidence, self._ports.signer, self.folder, metadata_of(self._action, "seal"))
-        seal.close(self.chain, said)
+        labels = metadata_of(self._action, _SEAL), tags_of(self._action, _SEAL, SEALED)
+        Seal(self._ports.evidence, self._ports.signer, self.folder, *labels).close(self.chain, said)
 
     def sealed(self) -> tuple[str, str, tuple[Artefact, ...]] | None:
         """How the run was ended, what was missing, and what is kept; None where it is open."""

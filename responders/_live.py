@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from responders._interface import SESSION, Clear, Lane, Ours, adopted
 from shared.errors import Incomplete
 from shared.models.command import RunScript
-from shared.models.lenient import text
+from shared.models.lenient import text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,8 +103,7 @@ class Printed:
 
     def number(self, name: str) -> int | None:
         """A member that is a whole number; None where it is not."""
-        value = self.members.get(name)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        return whole(self.members.get(name))
 
     @property
     def error(self) -> str:
@@ -130,8 +129,7 @@ def printed(result: bytes) -> Printed:
     if not isinstance(found, dict):
         raise Incomplete("the result of a script is JSON that is not an object")
     output, errors = str(found.get("script_output") or ""), found.get("script_errors") or found.get("script_error")
-    code = found.get("exit_code")
-    return Printed(code if isinstance(code, int) else None, output, str(errors or ""), last_line(output))
+    return Printed(whole(found.get("exit_code")), output, str(errors or ""), last_line(output))
 
 
 def last_line(output: str) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ there is not enough. The older ones can be read by their ids (`az storage blob d
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -19,9 +20,12 @@ from shared.models.archive.custody import event_name, stamp
 from shared.models.archive.names import access_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from shared.storage.interface import Evidence, Version
+
+_NO_NAME = "has no name of ours: somebody put it there"
+_REPORT = re.compile(r"(?:.*/)?inc-([^/]+)/reports/.")
 
 
 def rewritten(evidence: Evidence, folder: str) -> Iterator[Finding]:
@@ -53,6 +57,33 @@ def _said(versions: list[Version]) -> str:
     return f"was written over: {when} stands in place of {first.id}, the first of {len(versions)} versions"
 
 
+def reports(names: Iterable[str], incident: str = "") -> list[str]:
+    """Of the names in the archive those of reports and what lies beside them, of one incident or all. Pure."""
+    found = ((name, _REPORT.match(name)) for name in names)
+    return [name for name, match in found if match and incident in ("", match[1])]
+
+
+def altered(evidence: Evidence, name: str) -> Finding | None:
+    """A finding for an object that no longer has the size and the hash with which it was committed. It is read to its
+    end, whatever its size.
+    """
+    try:
+        standing = evidence.head(name)
+        if standing is None:
+            return Finding(name, "", "is missing")
+        digest, size = hashlib.sha256(), 0
+        for piece in evidence.read(name):
+            digest.update(piece)
+            size += len(piece)
+    except ValueError:
+        return Finding(name, "", _NO_NAME)
+    if (digest.hexdigest(), size) == (standing.sha256, standing.size):
+        return None
+    was = f"sha256:{standing.sha256}" if standing.sha256 else "no hash: somebody put it there"
+    said = f"is not what was committed: has {size} bytes, sha256:{digest.hexdigest()}, and was committed with {was}"
+    return Finding(name, "", said)
+
+
 def broken_access(evidence: Evidence, folder: str) -> list[Finding]:
     """A finding for whatever does not fit in the chain of what happened to a run since it was sealed: against the hash
     that each event was committed with, and then along the chain. The last event's own is in the log, too.
@@ -77,7 +108,7 @@ def _changed(evidence: Evidence, name: str) -> str:
     try:
         standing, data = evidence.head(name), bounded(evidence, name)
     except ValueError:  # no URL can carry it
-        return "has no name of ours: somebody put it there"
+        return _NO_NAME
     if standing is None or data is None or hashlib.sha256(data).hexdigest() != standing.sha256:
         return "is not the event that was committed"
     return ""

@@ -17,10 +17,10 @@ from responders._bounded import bounded
 from responders._telemetry import event
 from responders._verify import genuine
 from shared.errors import Rejected
-from shared.models.archive.bag import BAGIT, CUSTODY, PAYLOAD, TAGS, bag_info, digests, readme
+from shared.models.archive.bag import BAGIT, CUSTODY, PAYLOAD, SCHEMA, TAGS, bag_info, digests, readme
 from shared.models.archive.checkpoint import WORTH, PublicKey, checkpoint, checkpoint_json, digest_of
 from shared.models.archive.custody import event_name, jsonl, manifest_of
-from shared.models.archive.manifest import manifest_json
+from shared.models.archive.manifest import manifest_json, schema_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,12 +39,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What a run is closed with. `metadata` goes with every file."""
+    """What a run is closed with. `metadata` and `tags` go with every file."""
 
     evidence: Evidence
     signer: Signer
     folder: str
     metadata: Mapping[str, str]
+    tags: Mapping[str, str]
 
     def close(self, chain: Chain, said: Said) -> Event:
         """Close the run, with `said` as its last event; gives the event that is. From then on everything else follows
@@ -60,7 +61,7 @@ class Seal:
         point, by = self._signed(checkpoint(self.folder, chain.events, hashes, key), key)
         events = {f"{CUSTODY}/{event_name(each.seq)}": each.hash for each in chain.events}
         self._put(TAGS, digests(hashes | events | {CHECKPOINT: _hash(point)}))
-        announce(self.folder, sealed.hash, sealed.seq, by.key)
+        announce(self.folder, sealed.hash, sealed.seq, by)
         return sealed
 
     def _signed(self, made: Mapping[str, Any], key: PublicKey) -> tuple[bytes, PublicKey]:
@@ -97,20 +98,25 @@ class Seal:
             "bag-info.txt": bag_info(manifest),
             "README.txt": readme(manifest, WORTH[key.kind]),
             "verify.py": _ALONE.read_bytes(),
+            SCHEMA: schema_json(),
             "custody.jsonl": jsonl(chain),
             PAYLOAD: digests({item.path: item.sha256 for item in manifest.items}),
         }
 
     def _put(self, name: str, data: bytes) -> None:
         place = f"{self.folder}/{name}"
-        stored = self.evidence.write_once(place, [data], metadata=self.metadata)
+        stored = self.evidence.write_once(place, [data], metadata=self.metadata, tags=self.tags)
         if not stored.created and bounded(self.evidence, place, len(data)) != data:
             raise Rejected(f"{place} stands there already with other content", status=409, code="Differs")
 
 
-def announce(folder: str, head: str, events: int, key: str) -> None:
-    """Tell the log workspace, which nobody with a right to storage alone can rewrite, how a chain ends."""
-    log.info("%s", event(CUSTODY_EVENT, {"run": folder, "head": head, "events": events, "key": key}))
+def announce(folder: str, head: str, events: int, key: PublicKey | None = None) -> None:
+    """Tell the log workspace, which nobody with a right to storage alone can rewrite, how a chain ends, and whose seal
+    it has: by the name of the key, and by its fingerprint, which nobody can choose.
+    """
+    named, fingerprint = (key.key, key.fingerprint) if key else ("", "")
+    members = {"run": folder, "head": head, "events": events, "key": named, "fingerprint": fingerprint}
+    log.info("%s", event(CUSTODY_EVENT, members))
 
 
 def _hash(data: bytes) -> str:

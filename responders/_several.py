@@ -1,4 +1,5 @@
-"""Several files of a device, a few to a session: each is kept as it was received, and never opened.
+"""Several files of a device, a few to a session: each is kept as it was received, and never opened. It is called by its
+number, for its own name may be an attacker's, and `invoice.exe` in a reviewer's folder: `files.json` has that.
 
 The first file that cannot be had is the last of its session; it is noted, and the next session goes on behind it.
 """
@@ -6,7 +7,6 @@ The first file that cannot be had is the last of its session; it is noted, and t
 from __future__ import annotations
 
 import json
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,6 @@ MOST = 5
 """Files to a session: a session that breaks off is cheap to repeat."""
 
 GZIP = b"\x1f\x8b"
-_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
-_SEPARATOR = re.compile(r"[\\/]")
 
 
 def take(action: Action, desk: Desk, progress: dict[str, Any], artefacts: Sequence[Artefact]) -> Gathered:
@@ -55,8 +53,7 @@ def _kept(action: Action, desk: Desk, index: int, number: int, path: str) -> tup
         return desk.devices.result_link(action.machine_action, index)
 
     packed = desk.starts(link, len(GZIP)) == GZIP
-    label = _PLAIN.sub("-", _SEPARATOR.split(path)[-1])[-60:].strip("-.") or "file"
-    name = f"data/files/{number:03d}-{label}{'.gz' if packed else '.received'}"
+    name = f"data/files/{number:03d}{'.gz' if packed else '.received'}"
     part = desk.part(name, 1, link)
     media_type = "application/gzip" if packed else "application/octet-stream"
     artefact = desk.join(name, [part], kind="file", media_type=media_type)

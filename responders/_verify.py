@@ -1,7 +1,7 @@
 """Checks a run of the archive, every object, the custody chain and the signature, and says what differs, and where.
 
 This file is in every run as `verify.py`, and needs Python 3.9 or newer, nothing else:  python3 verify.py [FOLDER]
-Exit status: 0 everything is as it was sealed, 1 something differs, 2 there is no run to be checked.
+Of a folder access/run-... it follows the chain. Exit status: 0 all is as it was sealed, 1 something differs, 2 no run.
 """
 
 import sys
@@ -22,6 +22,10 @@ from typing import Any, Protocol
 PAYLOAD, TAGS, MANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt", "manifest.json"
 CHECKPOINT, CHAIN, CHUNK = "checkpoint.json", "custody.jsonl", 1024 * 1024
 LARGE, SMALL, VALUES, MOST = 16 * CHUNK, 8 * CHUNK, 500_000, 1000  # bytes of a list, of a file; values; findings
+_NAMED = re.compile(  # how the path of a run ends, as far as it is called as in the archive
+    r"(/[0-9]{4}/[0-9]{2}/inc-[^/]+/[^/]+/run-[^/]+|((/inc-[^/]+)?/(dev-[a-z0-9-]+-[0-9a-f]{8}|tenant))?"
+    r"/run-[0-9]{8}T[0-9]{6}Z-[^/]+-[0-9]{2,})$"
+)
 _LINE, _EACH = re.compile(r"([0-9a-f]{64})  (\S.*)\n?"), re.compile(r"[^\n]*\n|[^\n]+")
 KEY_BYTES, EXPONENTS = range(256, 1025), range(0x10001, 1 << 32)  # with the exponent 1 anything would be signed
 _SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, 9.2: DigestInfo of SHA-256
@@ -69,11 +73,14 @@ class Folder:
 
 @dataclass
 class Checked:
-    """What a check read and found: `run` is whose seal it is, `signed` says in words what stands behind that."""
+    """What a check read and found: `run` is whose seal it is, `key` the fingerprint of the key that signed it (SHA-256
+    of its modulus), `signed` that and, in words, what the key calls itself, which may be anything.
+    """
 
     objects: int = 0
     size: int = 0
     run: str = ""
+    key: str = ""
     signed: str = ""
     findings: list[Finding] = field(default_factory=list)
 
@@ -83,8 +90,8 @@ class Checked:
 
 
 class _Run:  # while it is checked
-    def __init__(self, reader: Reader) -> None:
-        self.reader, self.names, self.done = reader, set(reader.names()), Checked()
+    def __init__(self, reader: Reader, done: Checked) -> None:
+        self.reader, self.names, self.done = reader, set(reader.names()), done
         self.hashes, self.chained = dict[str, str](), dict[str, str]()
 
     def say(self, *finding: str) -> None:
@@ -131,12 +138,20 @@ class _Run:  # while it is checked
         return found
 
 
-def check(reader: Reader, folder: str = "") -> Checked:
-    """Check a run: everything is read. `folder` is where it should lie. What nobody signed makes nothing part of it."""
-    run = _Run(reader)
+def called(root: Path) -> str:
+    """How the path ends of the run that should lie here, from a slash on; empty where the name is none of ours."""
+    match = _NAMED.search(root.resolve().as_posix())
+    return match[0] if match else ""
+
+
+def check(reader: Reader, folder: str = "", done: "Checked | None" = None) -> Checked:
+    """Check a run: everything is read. `folder` is where it should lie, or, from a slash on, how that ends. What is
+    found is in `done` at once. What nobody signed makes nothing part of it.
+    """
+    run = _Run(reader, Checked() if done is None else done)
     point, manifest = run.parsed(CHECKPOINT), run.parsed(MANIFEST)
     payload, sealed = run.listed(PAYLOAD), _signature(run, point)
-    if sealed and folder not in ("", run.done.run):
+    if sealed and not (f"/{run.done.run}".endswith(folder) if folder[:1] in ("", "/") else folder == run.done.run):
         run.say(CHECKPOINT, "", f"is the seal of another run: {run.done.run}")
     _chain(run, point if sealed else {})
     told = manifest["items"] if isinstance(manifest.get("items"), list) else []
@@ -262,7 +277,8 @@ def _signature(run: _Run, point: dict[str, Any]) -> bool:  # RS256, and the chec
     if not right or (kind == "local" and key != named):
         run.say(CHECKPOINT, "", "calls its key by the name of another one" if right else "is not what was signed")
         return False
-    run.done.run, run.done.signed = str(point.get("run")), f"{kind} key {key}"
+    run.done.run, run.done.key = str(point.get("run")), named
+    run.done.signed = f"{named} ({kind} key{'' if kind == 'local' else f' {key}'})"
     return True
 
 
@@ -277,6 +293,31 @@ def genuine(point: dict[str, Any]) -> bool:
     return bool(usable) and pow(value, e, n).to_bytes(length, "big") == right
 
 
+def follow(reader: Reader) -> Checked:
+    """Follow a chain of accesses: each event holds the hash of the one before. Nothing in it tells what came last."""
+    run, last, prev = _Run(reader, Checked()), 0, "0" * 64
+    for name in sorted(run.names):
+        event, number = run.parsed(name), int(name[:6]) if re.fullmatch(r"[0-9]{6}\.json", name) else 0
+        if not number:
+            run.say(name, "", "is no event: somebody put it there")
+        elif number != last + 1:
+            run.say(name, "", f"comes next after event {last}: what was between them is missing")
+        elif not event or _spelt(event) != run.hashes[name] or event.get("seq") != number:
+            run.say(name, "", "is no event of ours any more")
+        elif event.get("prev") != prev:
+            run.say(name, "", "does not follow the event before it: one of them was changed")
+        last, prev = (number, run.hashes.get(name, "")) if number else (last, prev)
+    return run.done
+
+
+def _spelt(event: dict[str, Any]) -> str:  # the hash of its one spelling
+    try:
+        text = json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError:
+        return ""
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
 def _number(text: str) -> int:  # of base64 for URLs, without padding; ValueError where it is spelt otherwise
     found = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if base64.urlsafe_b64encode(found).rstrip(b"=").decode() != text:
@@ -286,11 +327,16 @@ def _number(text: str) -> int:  # of base64 for URLs, without padding; ValueErro
 
 def main(arguments: list[str]) -> int:
     root = Path(arguments[0]) if arguments else Path(__file__).resolve().parent
+    if root.is_dir() and root.resolve().parent.name == "access" and not (root / CHECKPOINT).exists():
+        chain = follow(Folder(root))
+        end = "unbroken; what came last, it does not tell" if chain.whole else "NOT one unbroken chain"
+        print(*chain.findings, plain(f"{root}: {chain.objects} events; {end}"), sep="\n")
+        return 0 if chain.whole else 1
     if not (root / CHECKPOINT).is_file():
         print(f"{plain(str(root))}: no run that was sealed ({CHECKPOINT} is missing)", file=sys.stderr)
         return 2
-    run = check(Folder(root))
-    how = f"signed with the {run.signed}" if run.signed else "NOT signed"
+    run = check(Folder(root), called(root))
+    how = f"signed with {run.signed}" if run.signed else "NOT signed"
     end = "as it was sealed" if run.whole else f"NOT as it was sealed: {len(run.findings)} differences"
     print(*run.findings, plain(f"{run.run or root}: {run.objects} objects, {run.size} bytes; {how}; {end}"), sep="\n")
     return 0 if run.whole else 1

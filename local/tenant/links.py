@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from local.tenant.draws import Draws
     from local.tenant.settings import TenantSettings
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})$")
 
 
 @dataclass(frozen=True, slots=True)

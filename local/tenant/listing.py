@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,7 @@ def _whole(options: Mapping[str, str], name: str, default: int) -> int:
     text = options.get(name)
     if text is None:
         return default
-    if not text.isdecimal():
+    if not re.fullmatch(r"[0-9]{1,18}", text):
         message = f"Invalid value '{text}' for {name}: a non-negative integer is expected."
         raise ODataError(message)
     return int(text)

@@ -5,12 +5,15 @@ Only the row, which is in another account, tells that beforehand: the mark of a 
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from responders._alarms import trouble
 from responders._report.closing import FILES
 from responders._report.revisions import next_number, revision_name
 from responders._reverify import ALARM
+from responders._sealing import CUSTODY_EVENT
+from responders._telemetry import event
 from shared.errors import Transient
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from responders._ports import Ports
     from shared.models.reported import KeptRevision, Reported
     from shared.storage.interface import Stored
+
+log = logging.getLogger(__name__)
 
 
 def placed(ports: Ports, reported: Reported) -> Reported:
@@ -44,10 +49,14 @@ def placed(ports: Ports, reported: Reported) -> Reported:
 
 
 def written(ports: Ports, name: str, chunks: Iterable[bytes], metadata: dict[str, str]) -> Stored:
-    """A file of a revision; what stands there already stays as it is. Raises Transient where that is not ours."""
-    stored = ports.evidence.write_once(name, chunks, metadata=metadata)
+    """A file of a revision; what stands there already stays as it is. The log workspace is told its hash, which nobody
+    signs. Raises Transient where what stands there is not ours.
+    """
+    tags = {"incident": metadata["incident"], "kind": metadata["kind"], "status": "kept"}
+    stored = ports.evidence.write_once(name, chunks, metadata=metadata, tags=tags)
     if not stored.created and not _ours(stored, metadata):
         raise Transient(f"{name} was put there meanwhile, by somebody else")
+    log.info("%s", event(CUSTODY_EVENT, {"report": name, "size": stored.size, "sha256": stored.sha256}))
     return stored
 
 

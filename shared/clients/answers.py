@@ -12,8 +12,6 @@ import json
 import re
 import ssl
 from codecs import BOM_UTF8
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -29,10 +27,11 @@ from urllib3.exceptions import (
 
 from shared.clients.interface import LONGEST_WAIT
 from shared.errors import Busy, Cause, Denied, NotFound, Rejected, Throttled, Transient
-from shared.models.lenient import text
+from shared.models.lenient import http_date, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 REDIRECTS = 300
 """The first status that is no success."""
@@ -43,7 +42,7 @@ _TIMED_OUT, _CONFLICT, _TOO_EARLY, _TOO_MANY, _BROKEN = 408, 409, 425, 429, 500
 _KINDS: dict[int, type[Rejected]] = {UNAUTHORISED: Denied, _FORBIDDEN: Denied, _MISSING: NotFound}
 _QUOTE = 300
 _DEEPEST = 64
-_SECONDS = re.compile(r"\d{1,9}(\.\d*)?")
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]*)?")
 _COMPUTING = re.compile(r"processing resources|\bcpu\b", re.IGNORECASE)
 _IN_PROGRESS = re.compile(r"already in progress", re.IGNORECASE)
 _VAGUE = frozenset({"", "badrequest", "invalidinput"})
@@ -70,12 +69,11 @@ def date_of(headers: Mapping[str, str]) -> datetime:
 
 
 def _moment(written: str) -> datetime:
-    """An HTTP date; one without a zone is in UTC, as all of them are. Raises ValueError."""
-    try:
-        found = parsedate_to_datetime(written)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (TypeError, IndexError, OverflowError) as error:
-        raise ValueError(f"not an HTTP date: {written[:60]!r}") from error
+    """An HTTP date. Raises ValueError."""
+    found = http_date(written)
+    if found is None:
+        raise ValueError(f"not an HTTP date: {written[:60]!r}")
+    return found
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, reason: str = "") -> Transient | Rejected:

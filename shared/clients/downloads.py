@@ -23,14 +23,15 @@ from shared.clients.interface import Download
 from shared.clients.web import CONNECT_SECONDS, READ_SECONDS
 from shared.config import LOOPBACK
 from shared.errors import Cause, Forbidden, Incomplete, LinkExpired, Transient
+from shared.models.lenient import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 CHUNK = 1 << 20
 _REDIRECTS = 3
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
-_UNSATISFIED = re.compile(r"bytes \*/(\d+)")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
+_UNSATISFIED = re.compile(r"bytes \*/([0-9]{1,18})")
 _EXPIRED = frozenset({401, 403, 404, 410})
 _SPANNED = frozenset({HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE})
 
@@ -64,8 +65,8 @@ class LinkDownloads:
             if status in _EXPIRED:
                 raise LinkExpired(f"the download link no longer works ({status})", status=status)
             raise refusal(status, headers, b"", response.reason or "")
-        length = headers.get("Content-Length", "")
-        known = int(length) if length.isdigit() and plain else None
+        length = count(headers.get("Content-Length", ""))  # one that cannot be read tells no length
+        known = length if plain else None
         part = _RANGE.fullmatch(headers.get("Content-Range", ""))
         partial, begins = status == HTTPStatus.PARTIAL_CONTENT, 0
         if partial and (not part or int(part[1]) != (start if wanted else 0)):
@@ -74,7 +75,7 @@ class LinkDownloads:
         if partial and part:
             begins = int(part[1])
             known = known if part[2] == "*" else int(part[2]) - begins  # to the end, whatever this answer brings
-        bounded = bool(length) or known is not None or "chunked" in headers.get("Transfer-Encoding", "").lower()
+        bounded = length is not None or known is not None or _chunked(headers)
         return Download(_whole(response, known, stop), known, begins, strong, headers.get("Date", ""), bounded)
 
     def _get(self, link: str, wanted: Mapping[str, str], stop: float | None) -> requests.Response:
@@ -118,6 +119,11 @@ class LinkDownloads:
         if parts.scheme != "https" or not known:
             raise Forbidden(f"downloads from '{host}' are not allowed; see the setting DOWNLOAD_HOSTS")
         return url
+
+
+def _chunked(headers: Mapping[str, str]) -> bool:
+    """Whether the body tells its end by itself."""
+    return "chunked" in (each.strip() for each in headers.get("Transfer-Encoding", "").lower().split(","))
 
 
 def _left(stop: float | None) -> float | None:

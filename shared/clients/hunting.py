@@ -38,6 +38,7 @@ _TOO_MUCH = re.compile(
 _AGAIN_IN = re.compile(r"again in\s+(?P<wait>[^.]*(?:\.\d+[^.]*)?)", re.IGNORECASE)
 _CLOCK = re.compile(r"(?:(\d{1,3})\.)?(\d{1,3}):(\d\d)(?::(\d\d)(?:\.\d+)?)?")
 _PART = re.compile(r"(\d{1,6})\s*(d|h|m|s)[a-z]*", re.IGNORECASE)
+_LONGEST = 7 * 86_400.0
 _UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 
 
@@ -90,8 +91,8 @@ def _lacking(error: Rejected, said: str) -> Rejected:
 
 
 def named_wait(said: str) -> float | None:
-    """The wait that a text asks for (`again in 00:12:30`, `in 12 minutes and 5 seconds`), in seconds. The documents
-    show no example, so every usual form is read.
+    """The wait that a text asks for (`again in 00:12:30`, `in 12 minutes and 5 seconds`), in seconds, a week at the
+    most. The documents show no example, so every usual form is read.
     """
     found = _AGAIN_IN.search(said)
     if found is None:
@@ -100,9 +101,10 @@ def named_wait(said: str) -> float | None:
     clock = _CLOCK.search(written)
     if clock:
         days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
-        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+        wait = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+        return min(_LONGEST, wait)
     parts = _PART.findall(written)
-    return float(sum(int(count) * _UNITS[unit.lower()] for count, unit in parts)) if parts else None
+    return min(_LONGEST, float(sum(int(count) * _UNITS[unit.lower()] for count, unit in parts))) if parts else None
 
 
 def rows_of(body: Mapping[str, Any]) -> HuntingRows:

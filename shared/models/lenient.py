@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
+_DIGITS = re.compile(r"[0-9]{1,18}")
+_BEYOND = 1 << 63
 
 
 def instant(value: object) -> datetime | None:
@@ -58,8 +61,24 @@ def token(value: object) -> str:
 
 
 def whole(value: object) -> int | None:
-    """A whole number; anything else is None."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """A whole number of 64 bits; anything else is None, such as one that no float and no database could hold."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and -_BEYOND <= value < _BEYOND else None
+
+
+def count(written: str) -> int | None:
+    """A whole number in plain digits, as a header has one; anything else is None: a sign, a digit that is none to
+    `int`, and a number longer than any size or time, which `int` may refuse to read.
+    """
+    return int(written) if _DIGITS.fullmatch(written) else None
+
+
+def http_date(written: str) -> datetime | None:
+    """An HTTP date; one without a zone is in UTC, as all of them are. Anything else is None."""
+    try:
+        found = parsedate_to_datetime(written)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
 
 
 def truth(value: object) -> bool | None:

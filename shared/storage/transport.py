@@ -6,10 +6,11 @@ It sits below the SDKs' retries, so that each attempt is measured by itself.
 from __future__ import annotations
 
 import time
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from azure.core.pipeline.transport import HttpRequest, HttpResponse, HttpTransport
+
+from shared.models.lenient import http_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,8 @@ class ListeningTransport(HttpTransport[HttpRequest, HttpResponse]):
         sent = self._monotonic()
         response = self._inner.send(request, **kwargs)
         received = self._monotonic()
-        if date := response.headers.get("Date"):
-            self._heard(parsedate_to_datetime(date), sent, received)
+        if date := http_date(response.headers.get("Date", "")):  # a proxy's may be none
+            self._heard(date, sent, received)
         return response
 
     def sleep(self, duration: float) -> None:

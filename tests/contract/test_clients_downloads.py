@@ -379,16 +379,36 @@ def test_a_body_that_does_not_end_as_announced_is_incomplete(sent: bytes) -> Non
         fetched(stub)
 
 
+UNREADABLE = (b"abc", b"-1", b"+3", b"1040; q", b"\xb2", b"9" * 5000)
+"""Lengths that are none; of the last two `int` raises over what `str.isdigit` takes for a number."""
+
+
+@pytest.mark.parametrize("span", [b"bytes 1-2/%s" % (b"9" * 5000), b"bytes %s-2/3" % (b"9" * 5000), b"bytes */\xb2"])
+@pytest.mark.parametrize("status", [206, 416])
+def test_a_span_that_cannot_be_read_is_refused(status: int, span: bytes) -> None:
+    """As one that is not where it was asked for: nothing but our own errors comes out of here."""
+
+    def answer(to: BaseHTTPRequestHandler) -> None:
+        head = b'HTTP/1.1 %d X\r\nETag: "t"\r\nContent-Length: 2\r\nContent-Range: %s\r\n\r\nbc' % (status, span)
+        to.wfile.write(head)
+        to.close_connection = True
+
+    with Stub(answer) as stub, session() as http, pytest.raises(Incomplete if status == 206 else Rejected):
+        LinkDownloads((), http, loopback=True).open(f"{stub.url}/x", start=1, tag='"t"')
+
+
 @pytest.mark.parametrize(
     ("ends", "bounded"),
     [
         (b"\r\nabc", False),
         (b"Content-Length: 3\r\n\r\nabc", True),
         (b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", True),
+        (b"Transfer-Encoding: x-chunked\r\n\r\nabc", False),
+        *((b"Content-Length: %s\r\n\r\nabc" % each, False) for each in UNREADABLE),
     ],
 )
 def test_a_body_that_ends_with_its_connection_is_told_apart(ends: bytes, bounded: bool) -> None:
-    """It looks whole wherever it breaks off."""
+    """It looks whole wherever it breaks off. A length that cannot be read tells no end."""
 
     def answers(to: BaseHTTPRequestHandler) -> None:
         to.wfile.write(b"HTTP/1.1 200 OK\r\n" + ends)

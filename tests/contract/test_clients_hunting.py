@@ -229,6 +229,8 @@ def test_an_answer_of_another_shape_is_transient(body: str) -> None:
         ("You can run queries again in 12 minutes and 5 seconds.", 725.0),
         ("You can run queries again in 1 hour.", 3600.0),
         ("You can run queries again in 00:00:07.5000000.", 7.0),
+        ("You can run queries again in 999:00:00.", 604_800.0),
+        (f"You can run queries again in {'999999 days ' * 4}.", 604_800.0),
         ("You can run queries again later.", None),
     ],
 )

@@ -7,8 +7,10 @@ signs with. No vault of Microsoft's was asked.
 import base64
 import hashlib
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from responders._verify import check
 from shared.clients.interface import Signer
 from shared.clients.vault import VaultSigner
 from shared.errors import BulkheadError, Denied, NotFound, Rejected, Throttled, Transient
-from shared.models.archive.checkpoint import PublicKey, base64url
+from shared.models.archive.checkpoint import FINGERPRINT_OF, PublicKey, base64url
 from shared.storage.local_key import KEY, PARTITION, LocalSigner
 from tests.contract.sdk_stubs import Credential, ToStub
 from tests.contract.test_clients_stand import Stub
@@ -27,6 +29,7 @@ from tests.fakes.signing import FakeSigner
 from tests.fakes.storage import FakeRows
 from tests.unit.archived import Archived, Memory
 
+ROOT = Path(__file__).parents[2]
 VAULT = "https://unit.vault.azure.net"
 URL = f"{VAULT}/keys/custody"
 VERSION = f"{URL}/0123456789abcdef0123456789abcdef"
@@ -87,7 +90,9 @@ def test_a_run_is_sealed_with_it_and_verifies(signer: Signer) -> None:
     run.desk().run.close("succeeded")
     found = check(Memory(run.objects))
     assert found.findings == []
-    assert found.signed == f"{signer.key.kind} key {signer.key.key}"
+    key = signer.key
+    told = "local key" if key.kind == "local" else f"{key.kind} key {key.key}"
+    assert (found.key, found.signed) == (key.fingerprint, f"{key.fingerprint} ({told})")
 
 
 def test_the_same_is_signed_the_same_way(signer: Signer) -> None:
@@ -108,6 +113,28 @@ def rotating() -> Iterator[tuple[VaultSigner, Callable[[], None]]]:
         yield VaultSigner(URL, Credential(), transport=ToStub(VAULT, stub.url)), lambda: newest.__setitem__(0, ROTATED)
 
 
+def named(version: str) -> str:
+    """How the vault's key of this version is told."""
+    n = _private(version.rpartition("/")[2]).public_key().public_numbers().n
+    return f"sha256:{hashlib.sha256(n.to_bytes(256, 'big')).hexdigest()} (key-vault key {version})"
+
+
+def test_the_fingerprint_of_a_vault_s_key_is_what_the_command_in_the_readme_tells() -> None:
+    """`az` shows the modulus in base64 with its padding, a checkpoint in that for URLs, without."""
+    n = PRIVATE.public_key().public_numbers().n.to_bytes(256, "big")
+    shown = json.dumps({"key": {"kid": VERSION, "kty": "RSA", "n": base64.b64encode(n).decode()}})
+    command = FINGERPRINT_OF.partition(" | ")[2]
+    done = subprocess.run(["/bin/sh", "-c", command], input=shown, text=True, capture_output=True, check=True)
+    with Stub(vault) as stub:
+        key = VaultSigner(URL, Credential(), transport=ToStub(VAULT, stub.url)).key
+    assert done.stdout.strip() == key.fingerprint == named(VERSION)[:71]
+    run = gathered(FakeSigner())
+    run.ports.signer = type("Vault", (FakeSigner,), {"key": key})()
+    run.desk().run.close("succeeded")
+    assert f"\n  {FINGERPRINT_OF}\n" in run.objects["README.txt"].decode()
+    assert FINGERPRINT_OF in (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+
+
 def gathered(signer: Signer) -> Archived:
     run = Archived()
     run.ports.signer = signer
@@ -126,7 +153,8 @@ def test_a_key_that_was_rotated_signs_the_next_run_and_each_says_whose_it_is(
         run.desk().run.close("succeeded")
         signed.append(run.checked().signed)
         rotate()
-    assert signed == [f"key-vault key {VERSION}", f"key-vault key {ROTATED}"]
+    assert signed == [named(VERSION), named(ROTATED)]
+    assert signed[0][:71] != signed[1][:71]
 
 
 def test_a_key_may_be_rotated_between_the_two_halves_of_a_seal(
@@ -147,9 +175,9 @@ def test_a_key_may_be_rotated_between_the_two_halves_of_a_seal(
     rotate()
     with caplog.at_level("INFO"):
         run.desk().run.close("succeeded")
-    assert (run.checked().findings, run.checked().signed) == ([], f"key-vault key {VERSION}")
+    assert (run.checked().findings, run.checked().signed) == ([], named(VERSION))
     assert f"was sealed with {VERSION}, which is no longer the newest" in caplog.text
-    assert caplog.text.count(f'"key": "{VERSION}"') == 1
+    assert caplog.text.count(f'"key": "{VERSION}", "fingerprint": "{named(VERSION)[:71]}"') == 1
 
 
 def test_a_checkpoint_of_somebody_else_s_key_is_no_seal_of_ours(

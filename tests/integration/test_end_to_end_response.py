@@ -117,7 +117,7 @@ def test_each_run_is_sealed_and_as_it_was_sealed(play: Play) -> None:
     assert [run for run in found if "-hunt-" in run]
     for checked in found.values():
         assert list(map(str, checked.findings)) == []
-        assert checked.signed.startswith("local key sha256:")
+        assert checked.signed == f"{checked.key} (local key)"
 
 
 def test_what_the_device_did_is_hunted_for(play: Play) -> None:

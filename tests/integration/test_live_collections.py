@@ -99,8 +99,8 @@ def test_files_are_fetched_and_the_missing_one_is_named(opened: Opened) -> None:
     bench = opened("get_files", LOGS, params={"paths": "/var/log/auth.log\n/missing\n/etc/os-release", "purpose": "x"})
     done = bench.run()
     assert (done.state, done.detail[:12]) == (State.SUCCEEDED, "2 of 3 files")
-    assert gzip.decompress(bench.desk.kept["data/files/001-auth.log.gz"]) == b"failed password for root\n"
-    assert b"Synthetic Linux" in gzip.decompress(bench.desk.kept["data/files/003-os-release.gz"])
+    assert gzip.decompress(bench.desk.kept["data/files/001.gz"]) == b"failed password for root\n"
+    assert b"Synthetic Linux" in gzip.decompress(bench.desk.kept["data/files/003.gz"])
 
 
 def test_a_pinned_script_of_the_operators_runs_and_its_files_come_along(opened: Opened) -> None:
@@ -115,7 +115,7 @@ echo "{\\"bulkhead\\":1,\\"step\\":\\"fix\\",\\"files\\":[\\"$HOME/found.txt\\"]
     done = bench.run()
     assert (done.state, done.detail) == (State.SUCCEEDED, "fix.sh: exit code 0; 1 of 1 files")
     assert b"fixing it" in bench.desk.kept["data/script/output.txt"]
-    assert gzip.decompress(bench.desk.kept["data/files/001-found.txt.gz"]) == b"evidence\n"
+    assert gzip.decompress(bench.desk.kept["data/files/001.gz"]) == b"evidence\n"
 
 
 def test_a_script_that_is_not_pinned_does_not_run(opened: Opened) -> None:

@@ -213,6 +213,8 @@ def test_a_package_is_downloaded_without_a_bearer_and_in_ranges(client: Client) 
     tag = whole.headers["ETag"]
     rest = requests.get(link, headers={"Range": "bytes=1000-", "If-Range": tag}, timeout=10)
     assert (rest.status_code, rest.content) == (206, whole.content[1000:])
+    endless = requests.get(link, headers={"Range": f"bytes={'9' * 5000}-", "If-Range": tag}, timeout=10)
+    assert (endless.status_code, endless.content) == (200, whole.content)
     changed = requests.get(link, headers={"Range": "bytes=1000-", "If-Range": '"other"'}, timeout=10)
     assert (changed.status_code, changed.content) == (200, whole.content)
     assert [one["kind"] for one in client.control("GET", "violations")["value"]] == ["bearer_to_link"]

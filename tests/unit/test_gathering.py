@@ -12,6 +12,8 @@ from responders._interface import Again, Desk, Finished, Gathered, NotObtainable
 from responders._planning import lost_reason
 from responders.collect_package import CollectPackage
 from shared.models.action import Action, Artefact, State, goal_of
+from shared.models.archive.checkpoint import PublicKey
+from tests.fakes.signing import FakeSigner
 from tests.unit.incidents import NOW, action, state
 from tests.unit.order_stand import HOST, INCIDENT, Stand
 
@@ -30,19 +32,31 @@ FETCHING = action(
 
 
 class Defective(CollectPackage):
-    """Ends its worker."""
+    """Keeps something, and ends its worker."""
 
     def gather(self, action: Action, desk: Desk) -> Gathered:
+        desk.keep_bytes("data/a.txt", b"a", kind="a", media_type="text/plain")
         raise KeyError(action.id, desk)
 
 
-def test_what_ends_its_worker_again_and_again_is_given_up_aloud() -> None:
-    """Whatever the reason: it would come up every twelve minutes for ever, and nobody would know what it is about."""
+class Unfit(FakeSigner):
+    """Ends who asks it for its key."""
+
+    @property
+    def key(self) -> PublicKey:
+        raise KeyError("n")
+
+
+@pytest.mark.parametrize("signer", [FakeSigner(), Unfit()])
+def test_what_ends_its_worker_again_and_again_is_given_up_aloud(signer: FakeSigner) -> None:
+    """Whatever the reason: it would come up every twelve minutes for ever, and nobody would know what it is about.
+    What was gathered is sealed, unless that ends the worker as well.
+    """
     stand = Stand()
     stand.harm(HOST)
     stand.wait(1)
     working = stand.ports
-    stand.ports = replace(working, responders={**working.responders, "collect_package": Defective()})
+    stand.ports = replace(working, signer=signer, responders={**working.responders, "collect_package": Defective()})
     stand.flow = Flow(stand.ports)
 
     def collection() -> Action:
@@ -57,6 +71,9 @@ def test_what_ends_its_worker_again_and_again_is_given_up_aloud() -> None:
     assert row.state is State.FAILED
     assert "16 workers began on it and ended without a word" in row.detail
     assert row.todo.endswith(f"bulkhead retry {row.id}")
+    seals = [name for name in stand.ports.evidence.names("") if name.endswith("collect-package-01/checkpoint.json")]
+    assert len(seals) == (not isinstance(signer, Unfit))
+    assert row.detail.endswith("is not sealed") is isinstance(signer, Unfit)
 
 
 @pytest.mark.parametrize("foreign", [True, False])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.models.device import Machine, MachineAction
 from shared.models.incident import Alert, Evidence, FileDetails, Incident, version_of
-from shared.models.lenient import instant, text, token
+from shared.models.lenient import count, http_date, instant, text, token
 from tests.unit.incidents import ANY_TEXT, INCIDENTS, JSON, NEW_WORD, NOW, Raw, alert, device, file, incident, process
 
 EVIDENCE_MEMBERS = (
@@ -51,6 +51,19 @@ ANY_INCIDENT = any_of(INCIDENT_MEMBERS, alerts=st.lists(ANY_ALERT | JSON, max_si
 def test_an_incident_of_any_content_is_read_and_can_be_kept(raw: Raw) -> None:
     """Kept as well: half a surrogate pair can be read, and then be neither written nor sent."""
     Incident.model_validate(raw).model_dump_json()
+
+
+@given(ANY_TEXT | st.text("0123456789\N{SUPERSCRIPT TWO}\N{ARABIC-INDIC DIGIT TWO}+-_ ") | st.just("9" * 5000))
+def test_a_number_in_a_header_is_plain_digits_or_none(written: str) -> None:
+    """Whatever `str.isdigit` and `int` say of others: these disagree, and `int` refuses what is very long."""
+    plain = 0 < len(written) <= 18 and set(written) <= set("0123456789")
+    assert count(written) == (int(written) if plain else None)
+
+
+@given(ANY_TEXT | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,9} Jan [0-9]{1,30} [0-9:]{1,12} [-+A-Z0-9]{1,8}"))
+def test_a_date_in_a_header_is_one_or_none(written: str) -> None:
+    found = http_date(written)
+    assert found is None or found.tzinfo is UTC
 
 
 @given(ANY_TEXT | JSON)

@@ -23,6 +23,8 @@ FOLDERS = ("responders", "shared", "local", "console", "tests")
 LONGEST = 300
 CATALOGUES = ("responders._languages.en", "responders._languages.ja")
 """As long as what there is to say: one line after the other, and nothing to be understood between them."""
+ALONE = {"responders._verify": 350}
+"""A reviewer is given it as one file, which imports nothing of ours: it cannot be taken apart."""
 
 PURE = (
     "responders._actionable",
@@ -349,7 +351,7 @@ def test_every_responder_names_its_permissions_and_has_its_test() -> None:
 
 @pytest.mark.parametrize("module", [name for name in modules() if not within(name, ("tests", *CATALOGUES))])
 def test_a_module_is_of_readable_length(module: str) -> None:
-    assert len(modules()[module].read_text(encoding="utf-8").splitlines()) <= LONGEST
+    assert len(modules()[module].read_text(encoding="utf-8").splitlines()) <= ALONE.get(module, LONGEST)
 
 
 def test_a_module_is_named_for_what_it_is() -> None:

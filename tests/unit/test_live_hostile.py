@@ -16,11 +16,12 @@ from responders._capture import TRIES, Leg, Progress, commands
 from responders._interface import Again, Finished, Onward
 from responders._library import scripts
 from responders._live import LONGEST, MOST_TEXT
-from responders._memory import Facts
+from responders._memory import Facts, decide
 from responders.capture_memory import CaptureMemory
 from responders.collect_logs import CollectLogs
 from responders.run_script import RunScriptOn
 from shared.errors import Cause, Incomplete
+from shared.models.tool import Tool
 from shared.storage.limits import MAX_TEXT_UNITS, utf16_units
 from tests.unit.desks import Desk
 from tests.unit.live_answers import Answering, desk, leg, printed
@@ -120,6 +121,15 @@ def test_texts_are_cut_to_what_a_row_of_the_ledger_holds() -> None:
     known = after(Leg.PREFLIGHT, said(base="/" + "\x00x" * 400_000, os="\ud800", ram_kib=1, free_kib=1), folder="")
     assert len(known.facts.base) <= LONGEST
     assert known.facts.os == "\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("memory", [10**400, -(10**400), 1 << 63, 10**18], ids=["vast", "less", "64 bits", "huge"])
+def test_a_size_that_no_device_has_ends_no_worker(memory: int) -> None:
+    """No float holds it: what is computed of it would raise, and the action would be taken up for hours."""
+    facts = {"base": "/root", "arch": "x86_64", "ram_kib": memory, "free_kib": 10**9, "live_dump": True}
+    row = leg("capture_memory", progress(Leg.PREFLIGHT, platform="windows"))
+    assert CaptureMemory().gather(row, desk(said(**facts))).detail
+    assert decide(Facts.model_validate(facts), {"avml": Tool(sha256="0" * 64)}, 1 << 20).why
 
 
 @given(

@@ -15,6 +15,7 @@ from responders._flow import Flow
 from responders._report.closing import FILES
 from responders._report.job import Reporting
 from responders._report.kept import labels, placed, written
+from responders._sealing import CUSTODY_EVENT
 from shared.errors import NotFound, Transient
 from shared.models.reported import Reported
 from tests.fakes.storage import FakePages
@@ -66,6 +67,28 @@ def test_a_revision_is_kept_for_each_stage_once_and_never_changed(stand: Stand) 
     for _ in range(3):
         stand.flow.report(ID)
     assert stand.ports.evidence.stored == before  # type: ignore[attr-defined]
+
+
+def test_what_is_kept_of_a_report_is_found_by_its_index_tags(stand: Stand) -> None:
+    tags = stand.ports.evidence.tags  # type: ignore[attr-defined]
+    assert [tags[name] for name in revisions(stand)] == [
+        {"incident": ID, "kind": "report", "status": "kept"} for _ in revisions(stand)
+    ]
+
+
+def test_the_log_has_the_hash_of_each_file_that_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody signs a report, and whoever may write to the archive can write the hash beside it anew."""
+    made = Stand()
+    made.tenant.incidents.put(samples.harmful_incident(ID, created=made.clock.now()))
+    made.flow.watch()
+    with caplog.at_level("INFO"):
+        made.wait(600)
+    start = f"{CUSTODY_EVENT} "
+    said = [json.loads(each.removeprefix(start)) for each in caplog.messages if each.startswith(start)]
+    told = {each["report"]: (each["size"], each["sha256"]) for each in said if "report" in each}
+    stored = made.ports.evidence.stored  # type: ignore[attr-defined]
+    assert told == {name: (stored[name][0].size, stored[name][0].sha256) for name in revisions(made)}
+    assert told
 
 
 def test_nothing_new_makes_nothing(stand: Stand) -> None:

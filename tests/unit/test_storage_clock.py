@@ -3,13 +3,17 @@
 import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from azure.core.pipeline.transport import HttpRequest, RequestsTransport
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Denied, Transient
 from shared.storage.clock import BUCKET, RESOLUTION, TOLERANCE, WINDOW, OffsetEstimate, StorageClock
+from shared.storage.transport import ListeningTransport
 
 # The storage's time is the host's monotonic time and this; the estimate is to find it out.
 OFFSET = 1_767_600_000.25
@@ -191,6 +195,21 @@ def test_the_clock_never_goes_back_whatever_it_hears(steps: list[tuple[float, fl
         host.hear()
         told.append(host.clock.now())
     assert all(earlier <= later for earlier, later in itertools.pairwise(told))
+
+
+@pytest.mark.parametrize("date", ["soon", "Mon, 99 Foo 2026 25:61:61 GMT", f"Mon, 1 Jan {'9' * 5000} 00:00:00 GMT", ""])
+def test_a_date_that_is_none_is_not_heard(date: str) -> None:
+    """A proxy may write it: the answer is an answer all the same."""
+
+    class Wire(RequestsTransport):  # type: ignore[misc] # the SDK's is untyped
+        def send(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - the SDK's own
+            return SimpleNamespace(headers={"Date": dates.pop(0)})
+
+    dates, heard = [date, "Fri, 02 Jan 2026 03:04:05 GMT"], list[datetime]()
+    wire = ListeningTransport(Wire(), lambda at, *_: heard.append(at))
+    for _ in range(2):
+        wire.send(HttpRequest("GET", "https://storage.example"))
+    assert heard == [datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)]
 
 
 def test_a_refusal_tells_the_time_as_well() -> None:

@@ -424,6 +424,7 @@ def test_lists_are_paged_newest_first(clock: Clock) -> None:
     assert "alerts" not in page["value"][0]
     assert "$skiptoken=" in page["@odata.nextLink"]
     assert code_of(tenant.list_incidents, {"$top": "51"}) == "400 BadRequest"
+    assert code_of(tenant.list_incidents, {"$top": "9" * 5000}) == "400 BadRequest"
     assert tenant.list_incidents({"$orderby": "createdDateTime asc", "$top": "1"})["value"][0]["id"] == "0"
 
 

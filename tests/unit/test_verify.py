@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,11 +17,17 @@ from typing import Any
 import bagit
 import jsonschema
 import pytest
+import tree_sitter_powershell
+from tree_sitter import Language, Parser
 
 from responders import _verify
-from responders._verify import Folder, check
-from shared.models.archive.checkpoint import base64url, digest_of
+from responders._access import Access, record
+from responders._verify import Folder, called, check, follow
+from shared.models.archive.bag import POWERSHELL
+from shared.models.archive.checkpoint import base64url, checkpoint_json, digest_of
+from shared.models.archive.custody import Who
 from shared.models.archive.manifest import manifest_schema
+from shared.models.archive.names import access_folder
 from tests.fakes.signing import NAME, FakeSigner, N
 from tests.unit.archived import Archived, Memory, sealed
 
@@ -58,7 +65,7 @@ def test_a_run_as_it_was_sealed(run: Archived) -> None:
     assert checked.findings == []
     assert checked.whole
     assert checked.objects == len(run.objects)
-    assert checked.signed == f"local key {NAME}"
+    assert (checked.key, checked.signed) == (NAME, f"{NAME} (local key)")
 
 
 KINDS = (
@@ -74,6 +81,7 @@ KINDS = (
     "data/memory/image.raw",
     "manifest-sha256.txt",
     "manifest.json",
+    "manifest.schema.json",
     "tagmanifest-sha256.txt",
     "verify.py",
 )
@@ -163,7 +171,7 @@ def test_what_nobody_signed_makes_nothing_a_part_of_the_run(run: Archived) -> No
         ]
 
 
-FREE = ("README.txt", "bag-info.txt", "bagit.txt", "verify.py")
+FREE = ("README.txt", "bag-info.txt", "bagit.txt", "manifest.schema.json", "verify.py")
 
 
 def without(tags: bytes, *names: str) -> bytes:
@@ -254,6 +262,145 @@ def test_the_seal_of_another_run_is_told(run: Archived) -> None:
     assert check(Memory(run.objects), run.folder).whole
     (found,) = check(Memory(run.objects), run.folder.replace("inc-71", "inc-72")).findings
     assert found.text == f"is the seal of another run: {run.folder}"
+
+
+def test_whatever_a_key_calls_itself_its_own_fingerprint_is_told_first(run: Archived) -> None:
+    """Who forges a run can give their key any name, the vault's too, and say the fingerprint of another one in it."""
+    named = f"https://contoso.vault.azure.net/keys/custody/1 (sha256:{'0' * 64})"
+    checked = run.checked(**{"checkpoint.json": resealed(run, kind="key-vault", key=named)})
+    assert (checked.key, checked.signed) == (NAME, f"{NAME} (key-vault key {named})")
+
+
+def put(objects: dict[str, bytes], place: Path) -> Path:
+    for name, data in objects.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return place
+
+
+OTHERS = {
+    "another round": lambda run: run.replace("-01", "-02"),
+    "another incident": lambda run: run.replace("inc-71", "inc-99"),
+    "another device": lambda run: run.replace("dddddddd", "eeeeeeee"),
+    "another month": lambda run: run.replace("/08/", "/09/"),
+}
+DEPTHS = {"another round": 1, "another device": 2, "another incident": 3, "another month": 5}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("depth", [1, 2, 3, 5])
+def test_a_folder_that_is_called_after_another_run_is_told(
+    run: Archived, tmp_path: Path, other: str, depth: int
+) -> None:
+    """As far as its path is of our making: from the run's own name up."""
+    named = OTHERS[other](run.folder)
+    right, wrong = ("/".join(folder.split("/")[-depth:]) for folder in (run.folder, named))
+    command = [sys.executable, "-I", "-S"]
+    for place, status in ((right, 0), (wrong, int(depth >= DEPTHS[other]))):
+        folder = put(run.objects, tmp_path / str(status) / place)
+        done = subprocess.run([*command, str(folder / "verify.py")], check=False, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout
+        assert (f"checkpoint.json: is the seal of another run: {run.folder}" in done.stdout) is bool(status)
+        by_place = [*command, "verify.py", "."]
+        assert subprocess.run(by_place, cwd=folder, check=False, capture_output=True).returncode == status
+
+
+@pytest.mark.parametrize(
+    "name", ["run-1", "run-20260801T101500Z-collect-package", "copy", "inc-99/run", "inc-99/dev-a/x"]
+)
+def test_a_folder_with_a_name_of_its_own_may_hold_any_run(run: Archived, tmp_path: Path, name: str) -> None:
+    assert called(put(run.objects, tmp_path / name)) == ""
+    assert called(tmp_path / "inc-99" / run.folder.rpartition("/")[2]) == f"/{run.folder.rpartition('/')[2]}"
+
+
+# what happened since
+
+
+def lent(times: int) -> dict[str, bytes]:
+    """A chain of accesses, by the names of its events."""
+    run = sealed()
+    who = Who(identity="ann", function="x", version="1")
+    for number in range(times):
+        record(run.evidence, run.folder, Access("shared", "everything", to=f"to-{number}"), who, run.clock.now())
+    start = f"{access_folder(run.folder)}/"
+    return {name.removeprefix(start): data for name, (_, data) in run.evidence.stored.items() if name.startswith(start)}
+
+
+def test_a_chain_of_accesses_is_followed() -> None:
+    chain = lent(5)
+    found = follow(Memory(chain))
+    assert (found.findings, found.objects, found.size) == ([], 5, sum(map(len, chain.values())))
+
+
+@pytest.mark.parametrize(("gone", "told"), [(1, "000002.json"), (2, "000003.json"), (4, "000005.json")])
+def test_an_access_that_is_missing_is_named_once(gone: int, told: str) -> None:
+    chain = lent(5)
+    del chain[f"{gone:06d}.json"]
+    assert [str(each) for each in follow(Memory(chain)).findings] == [
+        f"{told}: comes next after event {gone - 1}: what was between them is missing"
+    ]
+
+
+def test_an_access_that_was_changed_is_found_by_the_one_after_it() -> None:
+    """Unless it is the newest, after which nothing comes."""
+    chain = lent(4)
+    chain["000003.json"] = chain["000003.json"].replace(b"to-2", b"to-9")
+    assert [str(each) for each in follow(Memory(chain)).findings] == [
+        "000004.json: does not follow the event before it: one of them was changed"
+    ]
+    del chain["000004.json"]
+    assert follow(Memory(chain)).whole
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(b"", b"x", b"[]", b"{}", b"\xff", b'{"prev":"\\ud800","seq":3}', b"[" * 100_000),
+        b'{"a":' * 990 + b"1" + b"}" * 990,
+        lent(3)["000003.json"].replace(b'"seq":3', b'"seq": 3'),
+        lent(3)["000003.json"].replace(b'"seq":3', b'"seq":4'),
+        lent(3)["000003.json"] + b"\n",
+    ],
+    ids=range(11),
+)
+def test_what_is_no_event_is_named(event: bytes) -> None:
+    found = follow(Memory({**lent(2), "000003.json": event})).findings
+    assert {each.object for each in found} == {"000003.json"}
+
+
+@pytest.mark.parametrize(
+    "name", ["000000.json", "3.json", "000003.json.part", "x/000003.json", "\u0660\u0660\u0660\u0660\u0660\u0663.json"]
+)
+def test_what_somebody_put_beside_the_accesses_is_named(name: str) -> None:
+    (found,) = follow(Memory({**lent(4), name: b"{}"})).findings
+    assert (found.object, found.text) == (name, "is no event: somebody put it there")
+
+
+@pytest.mark.parametrize("version", ["", "3.9", "3.10", "3.12"])
+def test_the_file_in_the_run_follows_the_chain_beside_it(folder: Path, version: str) -> None:
+    """And says what it cannot know."""
+    place = put(lent(3), folder.parent / "access" / folder.name)
+    python = interpreter(version) if version else sys.executable
+    if not python:
+        pytest.skip(f"there is no Python {version} here")
+    command = [python, "-I", "-S", str(folder / "verify.py"), str(place)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(f"access/{folder.name}: 3 events; unbroken; what came last, it does not tell\n")
+    told = (folder / "README.txt").read_text(encoding="ascii").splitlines()
+    assert f"  python3 verify.py ../access/{sealed().folder.rpartition('/')[2]}" in told
+    (place / "000002.json").unlink()
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "000003.json: comes next after event 1" in done.stdout
+    assert "2 events; NOT one unbroken chain" in done.stdout
+
+
+def test_a_run_that_lies_in_a_folder_called_access_is_checked_as_a_run(run: Archived, tmp_path: Path) -> None:
+    folder = put(run.objects, tmp_path / "access" / "case")
+    done = subprocess.run([sys.executable, str(folder / "verify.py")], check=False, capture_output=True, text=True)
+    assert (done.returncode, "as it was sealed" in done.stdout) == (0, True)
 
 
 @pytest.mark.parametrize("name", ["head", "events", "files", "run", "sealed"])
@@ -389,7 +536,7 @@ def test_no_text_of_a_seal_reaches_the_terminal_as_it_is(run: Archived, folder: 
     odd = folder.rename(folder.with_name(f"run{hostile}"))
     told = ascii(hostile)[1:-1]
     for path, status, lines, end in (
-        (odd, 1, 3, f"signed with the key-vault key {told}; NOT as it was sealed: 2 differences"),
+        (odd, 1, 3, f"signed with {NAME} (key-vault key {told}); NOT as it was sealed: 2 differences"),
         (odd / "data", 2, 1, f"run{told}/data: no run that was sealed (checkpoint.json is missing)"),
     ):
         done = subprocess.run([sys.executable, str(odd / "verify.py"), str(path)], check=False, capture_output=True)
@@ -397,7 +544,7 @@ def test_no_text_of_a_seal_reaches_the_terminal_as_it_is(run: Archived, folder: 
         assert (done.returncode, len(said)) == (status, lines)
         assert all(each.isprintable() for each in said)
         assert said[-1].endswith(end)
-        assert said[-1].startswith(f"{told}: 17 objects") or path != odd
+        assert said[-1].startswith(f"{told}: 18 objects") or path != odd
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"[]", b"{}", b"\xff\xfe", b'{"files": 3, "signer": "x"}', b'{"items": [3]}'])
@@ -429,12 +576,26 @@ def test_sha256sum_checks_it(folder: Path) -> None:
     assert subprocess.run(command, cwd=folder, check=False, capture_output=True).returncode == 1
 
 
+def test_windows_is_told_how_in_words_that_it_has(run: Archived) -> None:
+    """In the page of the run and in ours, and without what only PowerShell 7 knows. That it runs was not seen."""
+    lines, page = run.objects["README.txt"].decode("ascii"), (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+    block = "\n".join(POWERSHELL)
+    assert block in page
+    assert block in lines.replace("\n  ", "\n")
+    assert "py verify.py" in page
+    assert "py verify.py" in lines
+    tree = Parser(Language(tree_sitter_powershell.language())).parse(block.encode())
+    assert not tree.root_node.has_error
+    assert not re.search(r"\?\?|\?\.|&&|\|\||-Parallel|\? [^|]*:", block)
+    assert not re.search(r"[A-Za-z]\\", block), "what is written in a manifest has slashes"
+
+
 def test_the_file_in_the_run_checks_it_with_nothing_of_ours(folder: Path) -> None:
     """In isolation: no package of ours, nor any other, is within its reach."""
     command = [sys.executable, "-I", "-S", str(folder / "verify.py")]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(f"signed with the local key {NAME}; as it was sealed\n")
+    assert done.stdout.endswith(f"signed with {NAME} (local key); as it was sealed\n")
     (folder / "data" / "memory" / "image.raw").write_bytes(b"x")
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 1
@@ -521,7 +682,63 @@ def test_the_file_in_the_run_imports_the_standard_library_only() -> None:
 def test_the_manifest_follows_the_published_schema(run: Archived) -> None:
     published = json.loads((ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8"))
     assert published == manifest_schema(), "python -m local.docs writes it"
-    jsonschema.validate(json.loads(run.objects["manifest.json"]), published)
+    assert published == json.loads(run.objects["manifest.schema.json"])
+    jsonschema.Draft202012Validator.check_schema(published)
+    jsonschema.Draft202012Validator(published).validate(json.loads(run.objects["manifest.json"]))
+    assert b"manifest.schema.json" in run.objects["README.txt"]
+    assert published["$id"] == "urn:bulkhead:manifest:1"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        *((("items", 0, "path"), each) for each in ("../../x", "data/../x", "data//x", "data", "/data/x", "data/x.")),
+        *((("items", 0, "path"), each) for each in ("data/" + "x" * 86, "data/a b", "")),
+        *((("items", 0, "blocks", "sha256"), [each]) for each in ("zz", "A" * 64, "")),
+        *((("items", 0, "collected"), each) for each in ("yesterday", "2026-11-30", "2026-11-30T10:00:00")),
+        (("made",), "yesterday"),
+        (("run", "begun"), ""),
+        *((("run", "folder"), each) for each in ("", "2026/11/inc-1", "../2026/11/inc-1/dev-a/run-b")),
+        (("items", 1), None),
+    ],
+)
+def test_the_schema_refuses_what_no_manifest_of_ours_says(
+    run: Archived, place: tuple[str | int, ...], value: object
+) -> None:
+    """None for the second item: the first one twice."""
+    made = json.loads(run.objects["manifest.json"])
+    inner = made
+    for each in place[:-1]:
+        inner = inner[each]
+    inner[place[-1]] = made["items"][0] if value is None else value
+    schema = jsonschema.Draft202012Validator(json.loads(run.objects["manifest.schema.json"]))
+    assert not schema.is_valid(made)
+
+
+def test_a_run_of_before_there_was_a_schema_in_it_is_whole(run: Archived) -> None:
+    """What belongs to a run is what its seal says."""
+    objects = {name: data for name, data in run.objects.items() if name != "manifest.schema.json"}
+    point = json.loads(objects["checkpoint.json"])
+    del point["signature"], point["files"]["manifest.schema.json"]
+    objects["checkpoint.json"] = checkpoint_json(point, FakeSigner().sign(digest_of(point)))
+    now = hashlib.sha256(objects["checkpoint.json"]).hexdigest()
+    was = hashlib.sha256(run.objects["checkpoint.json"]).hexdigest()
+    tags = [
+        each for each in objects["tagmanifest-sha256.txt"].decode().splitlines(keepends=True) if "schema" not in each
+    ]
+    objects["tagmanifest-sha256.txt"] = "".join(tags).replace(was, now).encode()
+    assert check(Memory(objects)).findings == []
+
+
+def test_a_run_is_found_by_the_index_tags_of_its_items_and_of_its_seal(run: Archived) -> None:
+    """Events, of which there may be hundreds, have none."""
+    whose = {"incident": "71", "device": "d" * 40}
+    tags = {name.removeprefix(f"{run.folder}/"): each for name, each in run.evidence.tags.items() if each}
+    assert set(tags) == {name for name in run.objects if not name.startswith("custody/")}
+    sealed_by = {name: each for name, each in tags.items() if not name.startswith("data/")}
+    assert all(each == {**whose, "kind": "seal", "status": "sealed"} for each in sealed_by.values())
+    assert {"manifest.json", "checkpoint.json"} <= set(sealed_by)
+    assert all(whose.items() <= each.items() for each in tags.values())
 
 
 def test_every_hash_of_an_item_is_that_of_its_bytes(run: Archived) -> None:

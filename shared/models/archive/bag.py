@@ -11,8 +11,15 @@ if TYPE_CHECKING:
 
 BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 PAYLOAD = "manifest-sha256.txt"
+SCHEMA = "manifest.schema.json"
 TAGS = "tagmanifest-sha256.txt"
 CUSTODY = "custody"
+
+POWERSHELL = (
+    f"Get-Content '{PAYLOAD}', '{TAGS}' | ForEach-Object {{ $sha256, $name = $_ -split '  ', 2;",
+    "  if ((Get-FileHash -LiteralPath $name -Algorithm SHA256).Hash -ne $sha256) { 'DIFFERS: ' + $name } }",
+)
+"""The lines that do on Windows what `sha256sum -c` does, in any PowerShell: they print what differs or is missing."""
 
 
 def digests(named: Mapping[str, str]) -> bytes:
@@ -36,8 +43,9 @@ def bag_info(manifest: Manifest) -> bytes:
 
 
 def readme(manifest: Manifest, signed: str) -> bytes:
-    """`README.txt`. `signed` says, in a sentence, what stands behind the checkpoint."""
+    """`README.txt`. `signed` says what stands behind the checkpoint."""
     run = manifest.run
+    name = run.folder.rpartition("/")[2]
     lines = [
         f"Evidence of incident {run.incident}, collected by Bulkhead ({run.responder}).",
         "",
@@ -56,13 +64,25 @@ def readme(manifest: Manifest, signed: str) -> bytes:
         "  python3 verify.py                  (Python 3.9 or newer, no package; also checks the custody chain and the",
         "                                      signature, and tells which bytes differ)",
         "",
+        "On Windows: py verify.py; or in PowerShell, which prints what differs or is missing, else nothing:",
+        "",
+        *(f"  {line}" for line in POWERSHELL),
+        "",
+        "or, for one file, to be compared with its line there:  certutil -hashfile FILE SHA256",
+        "",
         "manifest.json    every item: size, SHA-256, where it came from, which of the hashes taken on the device, in",
-        "                 flight and at rest agree; and what could not be had",
+        "                 flight and at rest agree; and what could not be had. Which members it has stands in",
+        "                 manifest.schema.json (JSON Schema, draft 2020-12)",
         "custody.jsonl    what happened to it, one line an event; each holds the SHA-256 of the line before",
         "checkpoint.json  the end of that chain and the hashes of these files",
         "",
         signed,
-        "What happened afterwards (read-outs, links, legal holds) stands beside this folder, under access/.",
+        "",
+        "What happened afterwards (read-outs, links, legal holds) stands beside this folder, under access/: a chain",
+        "likewise, which nobody signed, so that nothing in it tells whether something followed. To check that one, do",
+        "",
+        f"  python3 verify.py ../access/{name}",
+        "",
         "None of this says that the device told the truth.",
     ]
     return ("\n".join(lines) + "\n").encode("ascii", "backslashreplace")

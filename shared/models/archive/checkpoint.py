@@ -18,11 +18,24 @@ if TYPE_CHECKING:
 VAULT = "key-vault"
 LOCAL = "local"
 
+FINGERPRINT_OF = (
+    "az keyvault key show --id https://VAULT.vault.azure.net/keys/NAME/VERSION -o json |"
+    """ python3 -c "import base64, hashlib, json, sys; n = base64.b64decode(json.load(sys.stdin)['key']['n']);"""
+    """ print('sha256:' + hashlib.sha256(n).hexdigest())\""""
+)
+"""A line for a shell that tells the fingerprint of a key in Key Vault: `az` shows a modulus in plain base64."""
+
 WORTH = {
-    VAULT: "checkpoint.json is signed with a key in Key Vault: compare the key named there with the vault's own.",
+    VAULT: (
+        "checkpoint.json is signed with a key in Key Vault. Whoever forges a run signs with a key of their own, and\n"
+        "can call it anything: what tells a key is its fingerprint, the SHA-256 of its modulus, which verify.py\n"
+        "prints. Compare it with the one in the app's log (the lines bulkhead.custody), or with that of the key in\n"
+        f"the vault of whoever collected this:\n\n  {FINGERPRINT_OF}"
+    ),
     LOCAL: (
-        "checkpoint.json is signed with a local key, which lies in the app's own storage: it holds against whoever"
-        " could change this account and not read that one, and against nobody else."
+        "checkpoint.json is signed with a local key, which lies in the app's own storage: it holds against whoever\n"
+        "could change this account and not read that one, and against nobody else. Compare its fingerprint, which\n"
+        "verify.py prints, with the one in the app's log (the lines bulkhead.custody)."
     ),
 }
 """What a signature of each kind is worth, for people."""
@@ -36,6 +49,12 @@ class PublicKey:
     key: str
     n: str
     e: str
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this key from any other, whatever it is called: `sha256:` and the hash of its modulus, in hex."""
+        n = base64.urlsafe_b64decode(self.n + "=" * (-len(self.n) % 4)).lstrip(b"\0")
+        return f"sha256:{hashlib.sha256(n).hexdigest()}"
 
 
 def checkpoint(folder: str, chain: Sequence[Event], files: Mapping[str, str], key: PublicKey) -> dict[str, Any]:

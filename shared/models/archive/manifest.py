@@ -1,6 +1,6 @@
 """What a run holds: every item with its hashes, where it came from, and what was not kept and why.
 
-`docs/manifest.schema.json` is this model as JSON Schema.
+`docs/manifest.schema.json`, in every run as `manifest.schema.json`, is this model as JSON Schema.
 """
 
 from __future__ import annotations
@@ -8,14 +8,36 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.models.archive.digests import BLOCK
+from shared.models.archive.names import LONGEST
 
 SCHEMA = "https://json-schema.org/draft/2020-12/schema"
+SCHEMA_ID = "urn:bulkhead:manifest:1"
 _HASH = r"^[0-9a-f]{64}$"
+_SEGMENT = "[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?"
+
+# For readers of the schema alone: an event that says otherwise is refused where it is made, and can be read.
+_Hash = Annotated[str, Field(json_schema_extra={"pattern": _HASH})]
+_MaybeHash = Annotated[str, Field(json_schema_extra={"pattern": r"^([0-9a-f]{64})?$"})]
+_Time = Annotated[
+    str,
+    Field(
+        json_schema_extra={
+            "format": "date-time",
+            "pattern": r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9]{3}Z$",
+        }
+    ),
+]
+_Path = Annotated[str, Field(json_schema_extra={"pattern": f"^data(/{_SEGMENT})+$", "maxLength": LONGEST})]
+_Folder = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": rf"^[0-9]{{4}}/[01][0-9]/inc-{_SEGMENT}/{_SEGMENT}/run-{_SEGMENT}$"}),
+]
 
 
 class Proof(StrEnum):
@@ -55,7 +77,7 @@ class Blocks(_Strict):
     """The SHA-256 of every block of `size` bytes, the last one shorter: which bytes differ can be told from them."""
 
     size: int = Field(BLOCK, ge=1)
-    sha256: tuple[str, ...] = ()
+    sha256: tuple[_Hash, ...] = ()
 
 
 class Part(_Strict):
@@ -64,9 +86,9 @@ class Part(_Strict):
     offset: int = Field(ge=0)
     size: int = Field(ge=0)
     received: str = Field(pattern=_HASH)
-    content: str = ""
-    content_size: int | None = None
-    device: str = ""
+    content: _MaybeHash = ""
+    content_size: Annotated[int | None, Field(json_schema_extra={"minimum": 0})] = None
+    device: _MaybeHash = ""
 
 
 def proof_of(hashes: Hashes, parts: Sequence[Part]) -> Proof:
@@ -84,13 +106,13 @@ def proof_of(hashes: Hashes, parts: Sequence[Part]) -> Proof:
 class Item(_Strict):
     """A collected item under `path` in the run. `marks` say, in words, what is unusual about it."""
 
-    path: str
+    path: _Path
     size: int = Field(ge=0)
     sha256: str = Field(pattern=_HASH)
     kind: str
     media_type: str
     source: str = ""
-    collected: str
+    collected: _Time
     hashes: Hashes
     proof: Proof
     blocks: Blocks = Blocks()
@@ -102,7 +124,7 @@ class Missing(_Strict):
     """What was wanted and is not here, and why."""
 
     subject: str
-    at: str
+    at: _Time
     reason: str
 
 
@@ -116,7 +138,7 @@ class Device(_Strict):
 class Run(_Strict):
     """One action of one responder on one device, for one incident."""
 
-    folder: str
+    folder: _Folder
     incident: str
     device: Device
     responder: str
@@ -126,7 +148,7 @@ class Run(_Strict):
     machine_actions: tuple[str, ...] = ()
     rule: str = ""
     order: str = ""
-    begun: str
+    begun: _Time
     deployment: str
     version: str
 
@@ -136,8 +158,8 @@ class Manifest(_Strict):
 
     v: int = Field(1, ge=1, le=1)
     run: Run
-    made: str
-    items: tuple[Item, ...]
+    made: _Time
+    items: Annotated[tuple[Item, ...], Field(json_schema_extra={"uniqueItems": True})]
     missing: tuple[Missing, ...] = ()
 
 
@@ -148,6 +170,22 @@ def manifest_json(manifest: Manifest) -> bytes:
 
 
 def manifest_schema() -> dict[str, Any]:
-    """The model as JSON Schema."""
-    made = Manifest.model_json_schema()
-    return {"$schema": SCHEMA, **made, "title": "Manifest of a run in a Bulkhead evidence archive"}
+    """The model as JSON Schema. That no two items have one path is more than such a schema can say."""
+    made = _untitled(Manifest.model_json_schema())
+    title = "Manifest of a run in a Bulkhead evidence archive"
+    return {"$schema": SCHEMA, "$id": SCHEMA_ID, "title": title, **made}
+
+
+@cache
+def schema_json() -> bytes:
+    """The schema as it is published, and put beside each manifest."""
+    return (json.dumps(manifest_schema(), indent=2, sort_keys=True) + "\n").encode("ascii")
+
+
+def _untitled(schema: Any) -> Any:  # noqa: ANN401 - JSON
+    """Without the titles that only repeat the names of members."""
+    if isinstance(schema, list):
+        return [_untitled(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {name: _untitled(each) for name, each in schema.items() if name != "title"}
