@@ -15,13 +15,13 @@ from responders._given_back import GIVEN_BACK_BY
 from responders._governor import LEASE
 from responders._sessions import CLEAN_UP
 from shared.models.action import State, target_of
-from shared.models.incident import Incident
 from shared.models.plan import Plan, Verdict
 from tests.simulation.invariants_of_archive import OF_ARCHIVE
 from tests.simulation.invariants_of_containment import OF_CONTAINMENT
 from tests.simulation.invariants_of_live import OF_LIVE
 from tests.simulation.invariants_of_more import OF_MORE
 from tests.simulation.invariants_of_orders import OF_ORDERS
+from tests.simulation.invariants_of_reading import OF_READING
 from tests.simulation.invariants_of_telling import OF_TELLING
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     *OF_ARCHIVE,
     *OF_MORE,
     *OF_TELLING,
+    *OF_READING,
     *OF_ORDERS,
     *OF_LIVE,
 )

@@ -16,12 +16,12 @@ from responders._cases import AGENDA, LETTERS, ORDERED
 from responders._holding import HOLD
 from responders._ledger import OPEN
 from responders._leftovers import leftovers
+from shared.errors import Throttled
 from shared.models.action import Action, State, action_id
 from shared.models.asked import DeadLetter, Held, OrderRecord
 from shared.models.incident import Incident, version_of
 from shared.models.plan import Plan
 from shared.models.progress import Absorbed, IncidentState, Notice, Watermark
-from shared.errors import Throttled
 from tests.fakes.clients import FakeChat
 from tests.simulation.versions import undressed
 
@@ -138,7 +138,7 @@ class Cancelled:
 @dataclass(slots=True)
 class Refused:
     """A 429, and when the worker that was refused had written into storage what it does about that (None: it died, or
-    storage failed it, before). `text` is the heading of what chat refused.
+    storage failed it, before): with the first of its `writes`, or a later one. `text` is the heading of what chat refused.
     """
 
     at: datetime
@@ -146,6 +146,7 @@ class Refused:
     wait: float
     text: str = ""
     noted: datetime | None = None
+    writes: int = 1
 
 
 class _Disturbed(list[tuple["datetime", str]]):
@@ -234,7 +235,7 @@ class Record:
         self._unnoted: dict[object, Refused] = {}
         self.disturbed: list[tuple[datetime, str]] = _Disturbed(self._unnoted)
         self.beating: set[str] = set()
-        self.disabled_at: list[tuple[datetime, str]] = []
+        self.disabled: list[Refused] = []
         self.switches: list[tuple[datetime, str]] = []
         self.observed: dict[tuple[str, str], tuple[str, str]] = {}
         self._hold: Row | None = None
@@ -253,9 +254,7 @@ class Record:
         """A call has reached the tenant, or storage."""
         if call == "rows.commit":
             self._see_hold()
-            noted = self._unnoted.pop(greenlet.getcurrent(), None)
-            if noted:
-                noted.noted = self._world.clockwork.now()
+            self._noted()
         if call == "chat.post":
             self.posts.append((self._world.clockwork.now(), self._posting.pop(greenlet.getcurrent(), "")))
         if call in APIS:
@@ -266,6 +265,15 @@ class Record:
                     self._effect(action.id, process)
         if call == "devices.cancel":
             self._cancelled(process)
+
+    def _noted(self) -> None:
+        """The running task has written something into storage: first of all what it does about a refusal."""
+        refusal = self._unnoted.get(greenlet.getcurrent())
+        if refusal:
+            refusal.writes -= 1
+            if not refusal.writes:
+                refusal.noted = self._world.clockwork.now()
+                del self._unnoted[greenlet.getcurrent()]
 
     def _interrupted(self) -> list[MachineAction]:
         """What was cancelled through the API."""
@@ -423,6 +431,13 @@ class Record:
         """Whether an isolation of a device, whoever asked for it, was carried out after a moment."""
         return any(over > moment for _, over in self._over(device, "Isolate"))
 
+    def free_between(self, device: str, takes: str, back: str, since: datetime, until: datetime | None) -> bool:
+        """Whether a device was free at some moment: what takes something from it was not in effect."""
+        events = sorted((over, each.kind) for kind in (takes, back) for each, over in self._over(device, kind))
+        before = [kind for over, kind in events if over <= since]
+        within = [kind for over, kind in events if since < over and (until is None or over <= until)]
+        return not before or before[-1] == back or back in within
+
     def _over(self, device: str, kind: str) -> list[tuple[MachineAction, datetime]]:
         desk = self._world.tenant.desk
         done = [(each, desk.progress(each)) for each in desk.of(device) if each.kind == kind]
@@ -461,14 +476,18 @@ class Record:
                 continue
             seen, pair = desk.progress(each), _PAIRS.get(action.kind, ())
             undone = [over for kind in pair if kind != action.kind for _, over in self._over(action.machine_id, kind)]
-            if not seen.final or (seen.status == "Succeeded" and not any(over > seen.finished for over in undone)):
+            stands = seen.status == "Succeeded" and not any(seen.finished and over > seen.finished for over in undone)
+            if not seen.final or stands:
                 return True
         return False
 
     def mishap(self, call: str, mishap: Mishap, process: str) -> None:
         """A call is refused, perhaps with a wait."""
+        del process
         if mishap.code == "DisabledFeature" and call == "devices.collect_package":
-            self.disabled_at.append((self._world.clockwork.now(), process))
+            lacking = Refused(self._world.clockwork.now(), "collect", 0.0, writes=2)
+            self.disabled.append(lacking)
+            self._unnoted[greenlet.getcurrent()] = lacking
         if mishap.status == 429 and call in APIS and call != "chat.post":
             wait = float(mishap.retry_after) if mishap.retry_after else 0.0
             self.refused(Refused(self._world.clockwork.now(), APIS[call], wait))
@@ -485,11 +504,6 @@ class Record:
     def now(self) -> datetime:
         """The virtual present."""
         return self._world.clockwork.now()
-
-    def heeded(self, at: datetime, process: str) -> bool:
-        """Whether the process that was refused lived on to write that down."""
-        near = timedelta(seconds=75)
-        return not any(other == process and at <= moment <= at + near for moment, other in self.disturbed)
 
     def switched(self, mode: str) -> None:
         """The mode was changed: what was judged while observing must wait for something new."""
@@ -533,7 +547,7 @@ class Record:
         texts = [*self._texts("incident:", "action:"), *self._texts(OPEN, "action:")]
         return list({action.key: action for action in map(_action, texts)}.values())
 
-    def disabled(self) -> None:
+    def timer_disabled(self) -> None:
         """A timer is disabled: note which ones had left a heartbeat. One that never ran is not missed."""
         keys = {key for place, key in self._world.rows.stored if place == "deployment"}
         self.beating = {key.removeprefix("beat:") for key in keys if key.startswith("beat:")}

@@ -443,7 +443,7 @@ class World:
         """Somebody disables a timer in the portal, or enables it again."""
         self.platform.disabled = timer
         if timer:
-            self.record.disabled()
+            self.record.timer_disabled()
         self.counters.injected["disabled", timer] += 1
         self.clockwork.note(f"the timer {timer} is disabled" if timer else "the timer is enabled again")
 
