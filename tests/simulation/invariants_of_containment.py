@@ -24,7 +24,7 @@ TAKING = {"Isolate": "isolate", "RestrictCodeExecution": "restrict", "StopAndQua
 GIVING_BACK = {"Unisolate", "UnrestrictCodeExecution"}
 """What undoes a containment."""
 
-_ONE_AT_A_TIME = {*TAKING, *GIVING_BACK, "CollectInvestigationPackage", "RunAntiVirusScan"}
+_ASKED_ONCE = {*TAKING, "CollectInvestigationPackage", "RunAntiVirusScan"}
 _FLEET = 60
 _SKEW = timedelta(seconds=1)
 _SLOW = timedelta(seconds=75)
@@ -35,7 +35,7 @@ def never_two_of_ours(world: World) -> Iterator[str]:
     restriction one that is effective there.
     """
     for effect in world.record.effects:
-        if effect.kind in _ONE_AT_A_TIME:
+        if effect.kind in _ASKED_ONCE:
             met = "PublicApi" in effect.rivals or (effect.kind in TAKING and effect.in_effect_by_us)
             yield f"{effect.kind} on {effect.device[:8]} at {effect.at}: {effect.comment}" if met else ""
 
@@ -45,7 +45,7 @@ def nothing_is_asked_for_twice(world: World) -> Iterator[str]:
     only one that came to nothing, was cancelled, or was undone since.
     """
     for effect in world.record.effects:
-        if effect.kind in _ONE_AT_A_TIME:
+        if effect.kind in _ASKED_ONCE:
             yield f"{effect.kind} on {effect.device[:8]} at {effect.at}: {effect.comment}" if effect.doubled else ""
 
 

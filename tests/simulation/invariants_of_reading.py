@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,9 @@ _ROOM = 20
 
 _MOST_TRIES = 40
 """How often a message is tried before it is given up."""
+
+_SLOW = timedelta(seconds=75)
+"""How much earlier than what it then saw a slow worker may have looked at the clock."""
 
 _NOTHING = (State.FAILED, State.REFUSED, State.UNAVAILABLE, State.WITHDRAWN)
 _HARMLESS = "very likely harmless"
@@ -132,7 +136,7 @@ def outcomes_are_the_tenants(world: World) -> Iterator[str]:
 
 def _before(world: World, each: MachineAction, row: Action) -> bool:
     over = world.tenant.desk.progress(each).finished
-    return bool(over and row.finished_at and over <= row.finished_at)
+    return bool(over and row.finished_at and over <= row.finished_at + _SLOW)
 
 
 def ordered_is_done(world: World) -> Iterator[str]:
@@ -189,15 +193,17 @@ def _released(world: World, name: str, record: OrderRecord, about: list[Action])
 
 
 def reported_as_it_ended(world: World) -> Iterator[str]:
-    """Where reports are made, there is one about every incident that was assessed: it has the severity of its last version,
-    and each containment with its outcome.
+    """Where reports are made, there is one about every incident that was assessed: it has every alert of its last version,
+    or says into which incident these went, and each containment with its outcome.
     """
     for state in world.record.incidents() if world.dangers.reports else ():
         if not state.assessed:
             continue
         text = world.pages.stored.get(f"incidents/{state.id}/report.md", (b"", ""))[0].decode()
-        severity = str(world.tenant.incidents.raw(state.id)["severity"]).capitalize()
-        yield "" if f", {severity}" in text[:600] else f"incident {state.id}: no report, or one of another severity"
+        raw = world.tenant.incidents.raw(state.id)
+        told, alerts, into = text.count("**alert created**"), len(raw["alerts"]), raw.get("redirectIncidentId")
+        right = f"merged into incident {into}" in text if into else bool(text) and told == alerts
+        yield "" if right else f"incident {state.id}: its report tells {told} of {alerts} alerts, in {len(text)} letters"
         for row in world.record.actions():
             if row.incident == state.id and row.responder in _CONTAINS and row.state in _READS:
                 said = f"**{_CONTAINS[row.responder][1]}** {_READS[row.state]}"
