@@ -27,6 +27,7 @@ from tests.simulation.invariants_of_telling import OF_TELLING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from shared.models.action import Action
     from tests.simulation.world import World
 
 Invariant = Callable[["World"], Iterator[str]]
@@ -148,15 +149,19 @@ def merged_is_carried_on(world: World) -> Iterator[str]:
         had = [each for each in actions if each.attempt and each.state is not State.UNAVAILABLE]  # may be had by now
         tried = [each for each in had if each.state is not State.WITHDRAWN or each.machine_action or each.doubtful]
         before = {(each.target, each.responder, each.goal): each for each in tried if each.incident == source}
-        for action in actions:
-            goal = (action.target, action.responder, action.goal)
-            done = before.get(goal) if action.responder not in GIVEN_BACK_BY.values() else None
-            # what was being planned while we learnt of it may not know
-            if action.incident != target or done is None or action.created <= at + _SKEW * 75 or not action.attempt:
+        for goal, done in before.items():
+            if done.responder in GIVEN_BACK_BY.values():
                 continue
-            newer = action.device_alert and done.device_alert and action.device_alert > done.device_alert
-            again = action.severity <= done.severity and not newer and done.created < at
-            yield f"{action.key}, which {done.key} did before" if again else ""
+            # what was being planned while we learnt of it may not know
+            later = [each for each in actions if each.incident == target and each.created > at + _SKEW * 75]
+            same = [each for each in later if (each.target, each.responder, each.goal) == goal and each.attempt]
+            again = [each for each in same if each.severity <= done.severity and not _newer(each, done)]
+            twice = bool(again) and done.created < at
+            yield f"{again[0].key}, which {done.key} did before" if twice else ""
+
+
+def _newer(action: Action, done: Action) -> bool:
+    return bool(action.device_alert and done.device_alert and action.device_alert > done.device_alert)
 
 
 def who_is_attacked_again_is_contained_again(world: World) -> Iterator[str]:

@@ -54,8 +54,8 @@ def protected_is_never_touched(world: World) -> Iterator[str]:
     details of a device count as fresh.
     """
     for effect in world.record.effects:
-        if effect.kind in TAKING and PROTECTED_TAG in effect.tags:
-            long = world.life.tagged_long(effect.device, effect.at)
+        if effect.kind in TAKING:
+            long = PROTECTED_TAG in effect.tags and world.life.tagged_long(effect.device, effect.at)
             yield f"{effect.kind} on {effect.device[:8]} at {effect.at}" if long else ""
 
 

@@ -84,6 +84,7 @@ def devices_are_cleaned_up_or_said(world: World) -> Iterator[str]:
     """Whatever of ours lies on a device in the end, an action waits for a person or is over and says so."""
     actions = world.record.actions()
     for device in {action.device for action in actions if action.device} if world.live else ():
+        yield from [""] * any(each.device == device for each in world.sessions)
         for path in world.live.devices.left(device) if world.live else ():
             made = path.rpartition("-")[2]
             said = [each for each in actions if made == each.id or made == each.params.get("of")]

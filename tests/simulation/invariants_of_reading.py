@@ -203,7 +203,9 @@ def reported_as_it_ended(world: World) -> Iterator[str]:
         raw = world.tenant.incidents.raw(state.id)
         told, alerts, into = text.count("**alert created**"), len(raw["alerts"]), raw.get("redirectIncidentId")
         right = f"merged into incident {into}" in text if into else bool(text) and told == alerts
-        yield "" if right else f"incident {state.id}: its report tells {told} of {alerts} alerts, in {len(text)} letters"
+        yield (
+            "" if right else f"incident {state.id}: its report tells {told} of {alerts} alerts, in {len(text)} letters"
+        )
         for row in world.record.actions():
             if row.incident == state.id and row.responder in _CONTAINS and row.state in _READS:
                 said = f"**{_CONTAINS[row.responder][1]}** {_READS[row.state]}"
