@@ -138,12 +138,19 @@ def what_was_done_is_there(world: World) -> Iterator[str]:
 
 def _runs(world: World) -> dict[str, dict[str, bytes]]:
     """The objects of every run in which something was kept, by folder and name inside it."""
-    found: dict[str, dict[str, bytes]] = defaultdict(dict)
-    for name, (_, data) in world.evidence.stored.items():
-        match = _RUN.match(name)
-        if match and name[match.end() :].startswith("/"):
-            found[match[0]][name[match.end() + 1 :]] = data
-    return {folder: objects for folder, objects in found.items() if any(name.startswith("data/") for name in objects)}
+    names = world.evidence.stored
+    found: dict[str, dict[str, bytes]] = {name.partition("/data/")[0]: {} for name in names if "/data/" in name}
+    for name, (_, data) in names.items():
+        folder = next((each for each in _above(name) if each in found), "")
+        if folder:
+            found[folder][name.removeprefix(f"{folder}/")] = data
+    return found
+
+
+def _above(name: str) -> list[str]:
+    """The folders in which an object lies."""
+    parts = name.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 OF_ARCHIVE = (

@@ -25,6 +25,9 @@ GIVING_BACK = {"Unisolate", "UnrestrictCodeExecution"}
 """What undoes a containment."""
 
 _ASKED_ONCE = {*TAKING, "CollectInvestigationPackage", "RunAntiVirusScan"}
+OURS = "[bulkhead simulation/"
+"""How every marker of ours begins."""
+
 _FLEET = 60
 _SKEW = timedelta(seconds=1)
 _SLOW = timedelta(seconds=75)
@@ -133,8 +136,11 @@ def what_people_isolated_stays(world: World) -> Iterator[str]:
 def only_ours_is_cancelled(world: World) -> Iterator[str]:
     """Nothing that a person asked for is cancelled by us: only what carries a marker of ours, and was made by us."""
     for each in world.record.cancels:
-        theirs = each.source != "PublicApi" or "[bulkhead simulation/" not in each.comment
+        theirs = each.source != "PublicApi" or OURS not in each.comment
         yield f"{each.kind} of {each.source} on {each.device[:8]} at {each.at}: {each.comment!r}" if theirs else ""
+    for action in world.record.interrupted():
+        theirs = action.source != "PublicApi" or OURS not in action.comment
+        yield f"{action.kind} of {action.source} on {action.machine_id[:8]}: {action.comment!r}" if theirs else ""
 
 
 OF_CONTAINMENT = (

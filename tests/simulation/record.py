@@ -248,7 +248,7 @@ class Record:
         if call in CREATING:
             self._known = {action.id for action in self._world.tenant.desk.everything()}
         if call == "devices.cancel":
-            self._stopped = {action.id for action in self._interrupted()}
+            self._stopped = {action.id for action in self.interrupted()}
 
     def after(self, call: str, process: Process) -> None:
         """A call has reached the tenant, or storage."""
@@ -275,7 +275,7 @@ class Record:
                 refusal.noted = self._world.clockwork.now()
                 del self._unnoted[greenlet.getcurrent()]
 
-    def _interrupted(self) -> list[MachineAction]:
+    def interrupted(self) -> list[MachineAction]:
         """What was cancelled through the API."""
         us = self._world.tenant.settings.app_name
         return [
@@ -283,7 +283,7 @@ class Record:
         ]
 
     def _cancelled(self, process: Process) -> None:
-        for each in self._interrupted():
+        for each in self.interrupted():
             if each.id not in self._stopped:
                 now = self._world.clockwork.now()
                 made = Cancelled(now, each.kind, each.machine_id, each.source, each.comment, process.name)
@@ -371,7 +371,12 @@ class Record:
         ]
         since = max(back, default=None)
         held = [row for row in rows if row.state is State.SUCCEEDED and not row.foreign]
-        return tuple({row.incident for row in held if since is None or (row.finished_at and row.finished_at > since)})
+        wanted = [row.incident for row in held if since is None or (row.finished_at and row.finished_at > since)]
+        return tuple(dict.fromkeys(self._heir(each) for each in wanted))
+
+    def _heir(self, incident: str) -> str:
+        """An incident, or the one that it was merged into; what a person ordered apart from any stays with that."""
+        return self._goes_on(incident).id if incident in self._world.life.incidents else incident
 
     def _stands_released(self, device: str, comment: str) -> bool:
         """Whether a person released the device a while ago, and the incident has no newer alert of it."""
