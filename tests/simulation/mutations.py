@@ -395,6 +395,105 @@ MUTATIONS = (
         "    if said.error:\n",
         "take a device for clean without its word",
     ),
+    Mutation(
+        "responders/_holding.py",
+        '    job.ports.ledger.put_single(HOLD, made, entry.etag if entry else "")\n',
+        "",
+        "answer that everything is held, and hold nothing",
+    ),
+    Mutation(
+        "responders/_releasing.py",
+        "    if job.actions():\n        return job.ending()\n    ports = job.ports\n",
+        '    if responder == "release":\n        return Answer.done("released")\n'
+        "    if job.actions():\n        return job.ending()\n    ports = job.ports\n",
+        "answer that a device is released, and release nothing",
+    ),
+    Mutation(
+        "responders/_cancelling.py",
+        "    return Answer.waiting(call_off(job.ports, entry, comment))\n",
+        '    return Answer.done("cancelled")\n',
+        "answer that an action is cancelled, and let it go on",
+    ),
+    Mutation(
+        "responders/_guardrails.py",
+        "    if named:\n",
+        '    if named and action.responder == "isolate":\n',
+        "restrict protected devices",
+    ),
+    Mutation(
+        "responders/_stock.py",
+        "        if not self.counts(action):\n",
+        '        if action.responder == "isolate" and not self.counts(action):\n',
+        "restrict without caps by hour and day",
+    ),
+    Mutation(
+        "responders/_cancelling.py",
+        "    if action.foreign:\n",
+        "    if False:\n",
+        "cancel by order what a person asked for",
+    ),
+    Mutation(
+        "responders/_releasing.py",
+        '    elif other.foreign:\n        return "an isolation by somebody else is under way"\n',
+        "",
+        "cancel what others isolate, for a release",
+    ),
+    Mutation(
+        "responders/_notices.py",
+        "key=_late if len(actions) > _TOLD else comes_after)[:_TOLD]:",
+        "key=_late if len(actions) > _TOLD else comes_after)[:0]:",
+        "tell the end without its actions",
+    ),
+    Mutation(
+        "responders/_notify.py",
+        "        try:\n            self._deliver(state, notice, message)\n        except Throttled as error:\n",
+        '        self._mark(state, entry, SENT, "")\n'
+        "        try:\n            self._deliver(state, notice, message)\n        except Throttled as error:\n",
+        "mark a notice as sent before it is",
+    ),
+    Mutation(
+        "responders/_run.py",
+        "    run = run_name(begun, action.responder, action.goal, action.round)\n",
+        "    run = run_name(begun, action.responder, action.goal, action.round + 10 * action.fetches)\n",
+        "begin a run of the archive anew with every attempt",
+    ),
+    Mutation(
+        "shared/models/incident.py",
+        "    material = json.dumps(_important(raw),",
+        '    raw = {name: each for name, each in raw.items() if name != "alerts"}\n'
+        "    material = json.dumps(_important(raw),",
+        "take an incident with new alerts for the same version",
+    ),
+    Mutation(
+        "responders/_outcomes.py",
+        '        hold = "" if self._ports.gives_back(action) else held(self._ports)\n',
+        '        hold = ""\n',
+        "do not look at the hold before a POST",
+    ),
+    Mutation(
+        "shared/models/rates.py",
+        '    "package_uri": "2/min,120/h",\n',
+        '    "package_uri": "30/min,900/h",\n',
+        "take another rate for the documented one",
+    ),
+    Mutation(
+        "responders/_notify.py",
+        "            wait = timedelta(seconds=max(1.0, error.retry_after or STALE.total_seconds()))\n",
+        "            wait = timedelta(seconds=1)\n",
+        "post again before the chat takes more",
+    ),
+    Mutation(
+        "responders/_undoing.py",
+        "    others = [each for each in slot.holders if each not in own]\n",
+        "    others: list[str] = []\n",
+        "give back what another incident wants held",
+    ),
+    Mutation(
+        "responders/_sealing.py",
+        "        self._put(TAGS, digests(hashes | events | {CHECKPOINT: _hash(point)}))\n",
+        "        self._put(TAGS, digests(hashes))\n",
+        "leave the custody out of a bag's tag manifest",
+    ),
 )
 
 
