@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from console.desk import lasting
 from responders._consent import called
 from shared.models.action import incident_of, target_of
+from shared.models.lenient import device_id
 
 if TYPE_CHECKING:
     from console.desk import Desk
@@ -24,11 +25,11 @@ class Ambiguous(ValueError):
 
 
 def meant(desk: Desk, written: str) -> str:
-    """The id of the device that is called so: an id stays what it is, a name or the start of an id must be that of one
-    device on which something is open, or which we hold. Raises Ambiguous, so that nobody guesses.
+    """The id of the device that is called so: an id stays what it is, but for capitals; a name or the start of an id
+    must be that of one device on which something is open, or which we hold. Raises Ambiguous, so that nobody guesses.
     """
     if _ID.fullmatch(written):
-        return written
+        return device_id(written)
     known = known_by_name(desk)
     if any(target_of(action.device) == target_of(written) for action in known):
         return written

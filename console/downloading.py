@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import re
 from typing import TYPE_CHECKING
 
-from responders._verify import CHAIN, CHECKPOINT, MANIFEST, PAYLOAD, TAGS, Finding
+from responders._verify import CHAIN, CHECKPOINT, CHUNK, MANIFEST, PAYLOAD, TAGS, Finding
 from shared.models.archive.bag import SCHEMA
 from shared.models.archive.names import portable
 
@@ -35,6 +36,31 @@ REBUILD = {
     ),
 }
 """How whoever was lent a run makes its folder again, in an empty one beside `links.txt`, the names and their links."""
+
+
+def place_of(archive: Archive, run: str, into: Path) -> str:
+    """Where a run goes below `into`: as it lies in the archive, for names of runs are those of one device only. What an
+    earlier version put into a folder of the last part alone is gone on with. Raises OSError where the folder has the
+    seal of another run, that does not lie so in the archive either.
+    """
+    short = run.rpartition("/")[2]
+    place = short if _sealed_as(into / short) == run else run
+    seal = into / place / CHECKPOINT
+    if _sealed_as(into / place) not in ("", run):
+        standing = archive.evidence.head(f"{run}/{CHECKPOINT}")
+        if standing is None or standing.sha256 != _hash(seal):
+            raise OSError(errno.EEXIST, f"is of another run than {run}, and nothing is put over it", str(seal))
+    return place
+
+
+def _sealed_as(folder: Path) -> str:
+    """The run whose seal lies in a folder, as that says; empty where none does that could be ours."""
+    try:
+        with (folder / CHECKPOINT).open("rb") as file:
+            told = json.loads(file.read(CHUNK))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    return str(told.get("run") or "") if isinstance(told, dict) else ""
 
 
 def parted(names: Iterable[str], items: Container[str]) -> tuple[list[str], list[Finding]]:
@@ -64,9 +90,9 @@ def _rank(name: str, items: Container[str]) -> int:
 
 
 def refuse_links(folder: Path, name: str) -> None:
-    """Raise OSError where a link stands in the way to a file of `folder`: it would be written elsewhere."""
+    """Raise OSError where a link stands in the way from `folder` to a file below it: it would be written elsewhere."""
     path = folder / name
-    way = [each for each in path.parents if each == folder or folder in each.parents]
+    way = [each for each in path.parents if folder in each.parents]
     for each in (*way, path, _begun(path)):
         if each.is_symlink():
             raise OSError(errno.ELOOP, "is a link, and nothing is written through one", str(each))

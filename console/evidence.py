@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
-from console.downloading import REBUILD, fetched, parted, refuse_links
+from console.downloading import REBUILD, fetched, parted, place_of, refuse_links
 from console.entrance import FAILED
 from console.naming import HOURS, INCIDENT, REMARK
 from console.session import Session, looks, person
@@ -18,8 +18,9 @@ from console.voice import Json, ours, table
 from console.words import many
 from responders import _access
 from responders._access import Access, Stored, accesses, record
+from responders._bounded import bounded
 from responders._inert import inert
-from responders._verify import CHECKPOINT, MANIFEST, Folder, check, plain
+from responders._verify import CHECKPOINT, LARGE, MANIFEST, Folder, check, plain
 from shared import VERSION
 from shared.errors import Denied, NotFound, Rejected
 from shared.models.archive.custody import Who
@@ -130,9 +131,9 @@ def shown(session: Session, run: str) -> None:
 
 
 def manifest_of(archive: Archive, folder: str) -> Manifest | None:
-    """A run's manifest; None where there is none, or none that can be read any more."""
+    """A run's manifest; None where there is none, or none that can be read any more, or one larger than any of ours."""
     try:
-        return Manifest.model_validate_json(b"".join(archive.evidence.read(f"{folder}/{MANIFEST}")))
+        return Manifest.model_validate_json(bounded(archive.evidence, f"{folder}/{MANIFEST}", LARGE) or b"")
     except (NotFound, ValidationError):
         return None
 
@@ -147,21 +148,22 @@ def _items(manifest: Manifest | None) -> tuple[Item, ...]:
 @person
 @click.pass_obj
 def get(session: Session, run: str, into: Path) -> None:
-    """Download a RUN and check it. What was downloaded already, whole or in part, is not fetched again, if it is of
-    what lies there; what can be no file beside the others is left out, and a difference. Exit status: 0 all is as it
-    was sealed, 1 something differs, or the run is not sealed.
+    """Download a RUN, to where it lies in the archive, and check it. What was downloaded already, whole or in part, is
+    not fetched again, if it is of what lies there; what can be no file beside the others is left out, and a difference.
+    Exit status: 0 all is as it was sealed, 1 something differs, or the run is not sealed.
     """
     archive = session.archive()
     folder = archive.run(run)
-    target = into / folder.rpartition("/")[2]
-    if not portable(target.name):
-        raise click.UsageError(f"{plain(target.name)} is no run of ours: no folder is made by that name")
+    if not all(portable(each) for each in folder.split("/")):
+        raise click.UsageError(f"{plain(folder)} is no run of ours: no folder is made by that name")
+    place = place_of(archive, folder, into)
+    target = into / place
     names = Stored(archive.evidence, folder).names()
     items = {each.path: each for each in _items(manifest_of(archive, folder))}
     wanted, left_out = parted(names, items)
     with session.voice.progress() as progress:
         for name in wanted:
-            refuse_links(target, name)
+            refuse_links(into, f"{place}/{name}")
             item = items.get(name)
             task = progress.add_task(name, total=item.size if item else None)
             for count in fetched(archive, f"{folder}/{name}", target / name, item.sha256 if item else ""):

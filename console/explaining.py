@@ -23,6 +23,7 @@ from console.session import Session, looks
 from console.showing import done_or_observed, known, plan_of, state_json, summary, todo
 from console.voice import foreign, ours
 from console.words import action_json
+from responders._unsent import snapshot_of
 from responders._versions import snapshot_name
 from shared.errors import NotFound, SettingsError
 from shared.models.action import target_of
@@ -82,7 +83,7 @@ def explain(session: Session, incident: str, policy: Path | None) -> None:
 
 def _snapshot(desk: Desk, state: IncidentState) -> bytes:
     version = state.assessed or state.seen
-    data = desk.documents.read(snapshot_name(state.id, version))
+    data = snapshot_of(desk.documents, state.id, version)
     if data is None:
         raise NotFound(f"the snapshot {snapshot_name(state.id, version)} is not kept any more", status=404)
     return data

@@ -25,7 +25,7 @@ from console.tracing import Trace, Tracer
 from responders._policies import compiled
 from responders._wiring import responders
 from shared.errors import SettingsError
-from shared.models.incident import Incident
+from shared.models.incident import Incident, lacks_alerts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +39,7 @@ BATCH = 250
 STRETCH = 2_000_000
 """Bytes of a file of lines that are read at a time."""
 
-_KEPT = "incident.json"
+_KEPT, _APART, _PLAN = "incident.json", "alerts.json", "plan.json"
 _LINES = {".jsonl", ".ndjson"}
 
 
@@ -83,7 +83,7 @@ def pieces(folder: Path) -> list[Piece]:
             elif ending in _LINES:
                 size = os.path.getsize(path)  # noqa: PTH202 - likewise
                 found += [Piece((path,), start, min(start + STRETCH, size)) for start in range(0, size, STRETCH)]
-            elif ending == ".json" and name != "plan.json":
+            elif ending == ".json" and not (name == _PLAN or (name == _APART and _KEPT in names)):
                 found.append(Piece((path,)))
     found += [Piece(tuple(paths)) for paths in kept.values()]
     if not found:
@@ -145,7 +145,16 @@ def _incidents(path: str) -> Iterable[Incident]:
     for each in several if isinstance(several, list) else [several]:
         if not isinstance(each, dict) or not each.get("id"):
             raise ValueError("is no incident")
-        yield Incident.model_validate(each)
+        yield Incident.model_validate({**each, **_apart(path)} if lacks_alerts(each) else each)
+
+
+def _apart(path: str) -> dict[str, Any]:
+    """The alerts that lie beside a version, where the app had to read them apart."""
+    beside = Path(path).with_name(_APART)
+    if Path(path).name != _KEPT or not beside.exists():
+        return {}
+    found = _json(beside.read_bytes())
+    return found if isinstance(found, dict) else {}
 
 
 def _json(data: bytes) -> Any:  # noqa: ANN401 - whatever a file holds

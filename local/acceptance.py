@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responders._capture import inside
-from responders._legs import GZIP
 from responders._live import WINDOWS, asked_on, printed, step
 from responders._wiring import build
 from shared.errors import BulkheadError, Busy, NotFound, OutcomeUnknown, Throttled, Transient
+from shared.models.archive.contents import GZIP
 from shared.models.command import GetFile, PutFile
 
 if TYPE_CHECKING:

@@ -39,7 +39,8 @@ _BY_IDENTITY = "The same by the app's identity: "
 
 MEANINGS: Mapping[str, str] = {
     "AzureWebJobsStorage": "Host storage (queues, ledger, snapshots) by connection string.",
-    "AzureWebJobsStorage__accountName": f"{_BY_IDENTITY}the account's name.",
+    "AzureWebJobsStorage__accountName": f"{_BY_IDENTITY}the account's name. The Functions host itself"
+    " takes it for one of the public cloud: in another, give the URLs below.",
     "AzureWebJobsStorage__blobServiceUri": f"{_BY_IDENTITY}the URL of its blob service, where the name is not enough.",
     "AzureWebJobsStorage__queueServiceUri": "Likewise, its queue service.",
     "AzureWebJobsStorage__tableServiceUri": "Likewise, its table service.",

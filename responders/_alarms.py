@@ -71,6 +71,12 @@ def troubles(ports: Ports) -> set[str]:
     return {entry.value.kind for entry in ports.ledger.singles(Alarm, _name("")) if entry.value.active}
 
 
+def lasting_since(ports: Ports, kind: str) -> datetime | None:
+    """Since when a trouble lasts; None where it does not."""
+    entry = ports.ledger.single(Alarm, _name(kind))
+    return entry.value.since if entry and entry.value.active else None
+
+
 def tell_alarms(ports: Ports) -> None:
     """Tell what is to be told by now and was not."""
     now = ports.clock.now()

@@ -1,4 +1,7 @@
-"""Have what a finished action left gathered into the evidence store, by whichever responder knows how."""
+"""Have what a finished action left gathered into the evidence store, by whichever responder knows how.
+
+What ends elsewhere, between two sessions of a collection, comes here too, for its run to be sealed.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,19 @@ from typing import TYPE_CHECKING
 
 from responders._afterwards import comes_after
 from responders._alarms import over, trouble
+from responders._capture import FETCHES, SLOW_FOR
 from responders._containment import settle
-from responders._desk import FETCHES, Desk
+from responders._desk import Desk
 from responders._dispatch import importance
 from responders._interface import Again, Finished, Gathered, NotObtainable
 from responders._lacks import had, lacked, remember
+from responders._late import NOT_SEALED, SEAL_AGAIN, may_be_sealed, sealed_late
 from responders._nudges import tell
 from responders._refusal import Asked, Fate, Service
 from responders._refusals import TABLE, refusal_of, remembers, stops, told
 from shared.errors import BulkheadError, Cause, Forbidden, Incomplete, Rejected, Throttled, Transient
 from shared.models.action import State
-from shared.storage.interface import Conflict
+from shared.storage.interface import MAX_TEXT_UNITS, Conflict
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,19 +46,8 @@ SEALINGS = 2
 AT_ONCE = 8
 """How many of the most important rows are worked through before it is read anew which those are."""
 
-SLOW_FOR = timedelta(days=3)
-"""How long what is there to be fetched may take, while every call brings some of it; time that it waited counts too.
-From then on what takes all of a call is a failure, as if it had brought nothing.
-"""
-
-UNSEALED_FOR = timedelta(days=7)
-"""How long it is tried to seal what was gathered."""
-
-SEAL_AGAIN = timedelta(minutes=10)
 RETRY = timedelta(seconds=20)
 DOUBLINGS = 5
-_OTHERS = frozenset({"Differs", "Sealed"})
-_NOT_SEALED = "; what was gathered is not sealed"
 _UNSEALED = "what was gathered is whole and cannot be sealed now"
 _LONG = TABLE[Service.DOWNLOADS, "out-of-time"].means
 _PACKAGE = "collectinvestigationpackage"
@@ -96,21 +90,32 @@ class Archive:
             claimed = self._ports.ledger.move(entry, claim)
         except Conflict:
             return
-        if claimed.value.fetches > WITHOUT_A_WORD:
+        if claimed.value.state.final:
+            self._late(claimed, stop)
+        elif claimed.value.fetches > WITHOUT_A_WORD:
             self._unheard(claimed, stop)
         else:
             self._one(claimed, stop)
 
+    def _late(self, entry: Entry[Action], stop: datetime) -> None:
+        """Seal the run of what ended elsewhere. People hear of what cannot be sealed."""
+        action = entry.value
+        again = action.fetches <= WITHOUT_A_WORD
+        to = sealed_late(self._ports, Desk(self._ports, action, stop), action, again=again)
+        if settle(self._ports, entry, to) and to.detail != action.detail:
+            tell(self._ports, to)
+
     def _unheard(self, entry: Entry[Action], stop: datetime) -> None:
         """Give up what its workers never told of, once what they gathered is sealed or cannot be."""
-        over, unsealed = unheard(entry.value, self._ports.clock.now()), _NOT_SEALED
+        over, unsealed = unheard(entry.value, self._ports.clock.now()), NOT_SEALED
         if entry.value.fetches <= WITHOUT_A_WORD + SEALINGS:
             unsealed = self._closed(Desk(self._ports, entry.value, stop), str(over.state), over.detail)
         self._write(entry, over.model_copy(update={"detail": over.detail + unsealed}))
 
     def _mine(self, action: Action) -> bool:
         responder = self._ports.responders.get(action.responder)
-        return action.state is State.FETCHING and responder is not None and not (self._beside and responder.kinds)
+        here = action.state is State.FETCHING or action.state.final
+        return here and responder is not None and not (self._beside and responder.kinds)
 
     def _one(self, entry: Entry[Action], stop: datetime) -> None:
         action = entry.value
@@ -120,11 +125,12 @@ class Archive:
             to = self._as_sealed(action, desk)
             if to is None:
                 gathered = self._ports.responders[action.responder].gather(action, desk)
-                to = after(action, gathered, self._ports.clock.now())
+                to = in_a_row(action, after(action, gathered, self._ports.clock.now()), self._ports.clock.now())
             if to.state.final:
                 desk.at = Service.STORAGE
                 sealing = True
-                desk.run.close(str(to.state), missing=to.detail if isinstance(gathered, NotObtainable) else "")
+                less = isinstance(gathered, NotObtainable) or to.state is State.FAILED
+                desk.run.close(str(to.state), missing=to.detail if less else "")
         except (Transient, Rejected, Forbidden) as error:
             self._refused(entry, error, desk, sealing=sealing)
         else:
@@ -165,6 +171,8 @@ class Archive:
             self._again(entry, wait, told(row, error), fetches=action.fetches - (not desk.run.broken))
         elif error.cause is Cause.TIME and desk.moved and self._ports.clock.now() - action.since < SLOW_FOR:
             self._again(entry, timedelta(0), told(row, error), fetches=0)  # what brought nothing before is forgotten
+        elif error.cause is Cause.TIME and not desk.whole:
+            self._again(entry, timedelta(0), told(row, error), fetches=action.fetches - 1)
         elif (stops(row) or action.fetches >= FETCHES) and sealing and self._may_be_sealed(action, error):
             self._unsealed(entry, told(row, error))
         elif stops(row) or action.fetches >= FETCHES:
@@ -181,16 +189,16 @@ class Archive:
 
     def _may_be_sealed(self, action: Action, error: BulkheadError) -> bool:
         """Whether a run may be sealed later: nobody else's stands there, and it was not tried for too long."""
-        young = self._ports.clock.now() - (action.accepted_at or action.created) < UNSEALED_FOR
-        return young and not (isinstance(error, Rejected) and error.code in _OTHERS)
+        return error.cause is not Cause.TIME and may_be_sealed(action, error, self._ports.clock.now())
 
     def _closed(self, desk: Desk, ended: str, detail: str) -> str:
         """Seal what was gathered, with what was not and why; gives what people have to know where that fails too."""
+        desk.run.last = True
         try:
             desk.run.close(ended, missing=detail)
         except (Transient, Rejected) as error:
             log.warning("the run %s cannot be sealed: %s", desk.run.folder, error)
-            return _NOT_SEALED
+            return NOT_SEALED
         return ""
 
     def _given_up(self, action: Action, row: Refusal, error: BulkheadError) -> tuple[str, str]:
@@ -206,6 +214,7 @@ class Archive:
         self._write(entry, entry.value.model_copy(update={"due": due, "fetches": fetches, "detail": detail[:300]}))
 
     def _write(self, entry: Entry[Action], to: Action) -> None:
+        to = to.model_copy(update={"due": None}) if to.state.final else to  # its run is as it will stay
         if settle(self._ports, entry, to):
             tell(self._ports, to)
 
@@ -232,3 +241,12 @@ def after(action: Action, gathered: Gathered, now: datetime) -> Action:
     done = {"ended": (*action.ended, action.machine_action), "machine_action": "", "foreign": False}
     anew = {"before": action.attempt, "tries": 0, "doubts": 0, "timeouts": 0, "accepted_at": None}
     return action.to(State.PLANNED, now, **on, **done, **anew)
+
+
+def in_a_row(action: Action, to: Action, now: datetime) -> Action:
+    """What becomes of the action, if a row of the ledger holds that; else it has failed, and says so. Pure."""
+    units = len(to.model_dump_json().encode("utf-16-le")) // 2
+    if units <= MAX_TEXT_UNITS:
+        return to
+    detail = f"what is known of it does not fit into its row any more ({units} characters, {MAX_TEXT_UNITS} fit)"
+    return action.to(State.FAILED, now, detail=detail, todo="have less of it collected at once")

@@ -6,7 +6,6 @@ incident's state comes last: only then does the version count as assessed.
 
 from __future__ import annotations
 
-import json
 import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from responders._carrying import carry_out
 from responders._containment import settle
 from responders._entries import planned
+from responders._intake import Intake
 from responders._lacks import not_to_be_planned
 from responders._news import Facts
 from responders._nudges import note
@@ -21,9 +21,9 @@ from responders._planning import decide, lost_reason
 from responders._ports import NOTIFY
 from responders._reconciling import reconcile
 from responders._tenant import fleet_size, stocks_of
-from responders._versions import merge_target, snapshot_name
-from responders._watch import Watch
-from shared.errors import BulkheadError, Denied, NotFound, Rejected, Throttled, Transient
+from responders._unsent import note_unsent, read_whole
+from responders._versions import merge_target
+from shared.errors import Denied, NotFound, Rejected, Throttled, Transient
 from shared.models.action import State, target_of
 from shared.models.incident import Incident
 from shared.models.plan import Verdict
@@ -87,14 +87,12 @@ class Assess:
         return planned(stands)
 
     def _decide(self, state: IncidentState) -> Plan:
-        data = self._ports.documents.read(snapshot_name(state.id, state.seen))
-        if data is None:
-            raise BulkheadError(f"the snapshot {snapshot_name(state.id, state.seen)} is missing")
-        raw = json.loads(data)
-        incident = Incident.model_validate(raw)
         judged_by = self._ports.policies.in_force()
+        raw = read_whole(self._ports, state, judged_by.policy)
+        incident = Incident.model_validate(raw)
         settings = judged_by.tightened(self._ports.settings)
         assessment = judged_by.policy.assess(incident, {}, self._ports.clock.now())
+        note_unsent(self._ports, incident, assessment.verdict)
         existing = self._ports.ledger.history(state.id)
         fleet = self._fleet(state) if self._contains(assessment) and assessment.devices else None
         sure = fleet is None or not settings.respond or self._reconciled(state)
@@ -226,7 +224,7 @@ class Assess:
         ledger = self._ports.ledger
         ledger.absorb(plan.merged_into, plan.incident, self._ports.clock.now())
         if ledger.incident(plan.merged_into) is None:
-            Watch(self._ports).fetch(plan.merged_into)
+            Intake(self._ports).fetch(plan.merged_into)
         for what in self._ports.containments:
             for entry in ledger.slots(what).values():
                 holders = entry.value.holders

@@ -24,7 +24,20 @@ if TYPE_CHECKING:
 TRIES = 4
 """How often in a row a leg may come to nothing."""
 
+FETCHES = 8
+"""How many whole calls an action's download, or the joining of its parts, may take in vain before it is given up."""
+
+SLOW_FOR = timedelta(days=3)
+"""How long what is there to be fetched may take, while every call brings some of it; time that it waited counts too.
+From then on what takes all of a call is a failure, as if it had brought nothing.
+"""
+
+_WHOLE = 0.9
+
 LEAST_PART = 64 * 1024
+MOST_PARTS = 1_200
+"""Parts of one image: what is known of them has to fit into the action's row."""
+
 EXPIRE = timedelta(days=2)
 """After so long without a word from us the device removes what we left there by itself."""
 
@@ -66,8 +79,9 @@ class Progress(_Frozen):
     `todo` what a person could do.
 
     Of an image: `how` is empty, `kernel` or `processes` (then `pids` says which); `part` is the size of parts in bytes,
-    smaller after a time-out; `asked` are those of the present session, as (offset, length); `size`, `sha256` and
-    `format` are the device's; `packed` says that what is received is gzip. Of a bundle: `path`, `size` and `sha256`.
+    smaller after a time-out, though not below `least`; `asked` are those of the present session, as (offset, length);
+    `size`, `sha256` and `format` are the device's; `packed` says that what is received is gzip. Of a bundle: `path`,
+    `size` and `sha256`.
     `folder` is ours on the device, and there may be something in it; where its place is not known, it bears the id of
     the action that had it made: `of`, or this one.
     """
@@ -112,6 +126,12 @@ class Progress(_Frozen):
         """Up to where the image is fetched."""
         return sum(part.content_size for part in self.parts)
 
+    @property
+    def least(self) -> int:
+        """How many bytes the next parts must have, so that there are no more than `MOST_PARTS` in the end."""
+        needed = -(-(self.size - self.offset) // max(1, MOST_PARTS - len(self.parts)))
+        return needed if needed <= LEAST_PART else -(-needed // LEAST_PART) * LEAST_PART
+
     def file(self, name: str) -> str:
         """A path in our folder."""
         return inside(self.folder, name, self.script)
@@ -123,10 +143,10 @@ class Progress(_Frozen):
     def next_parts(self) -> tuple[tuple[int, int], ...]:
         """The parts of the next session, as (offset, length)."""
         found: list[tuple[int, int]] = []
-        at = self.offset
+        at, part = self.offset, max(self.part, self.least)
         while at < self.size and len(found) < WINDOW:
-            found.append((at, min(self.part, self.size - at)))
-            at += self.part
+            found.append((at, min(part, self.size - at)))
+            at += part
         return tuple(found)
 
 
@@ -192,6 +212,11 @@ def less(progress: Progress, why: str, todo: str = "", leg: Leg = Leg.CLEAN) -> 
     return onward(progress.to(leg, **told), f"no image: {why}" if leg is Leg.TRIAGE else why)
 
 
-def smaller(part: int) -> int:
+def a_whole_call(left: float, budget: timedelta) -> bool:
+    """Whether `left`, in seconds, is nearly all the time that a call has."""
+    return left >= _WHOLE * budget.total_seconds()
+
+
+def smaller(part: int, least: int = 0) -> int:
     """The size of parts after one took too long."""
-    return max(LEAST_PART, part // 2)
+    return max(LEAST_PART, least, part // 2)

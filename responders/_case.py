@@ -53,8 +53,8 @@ class Scene:
 
     @cached_property
     def complete(self) -> bool:
-        """Whether all evidence was sent: an incident without alerts is one whose alerts nobody sent."""
-        return bool(self.incident.alerts) and all("evidence" in alert.model_fields_set for alert in self.alerts)
+        """Whether all evidence was sent."""
+        return self.incident.whole and all("evidence" in alert.model_fields_set for alert in self.alerts)
 
     @cached_property
     def concerned(self) -> tuple[tuple[Affected, ...], tuple[str, ...]]:

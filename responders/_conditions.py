@@ -69,12 +69,12 @@ def _known(get: Callable[[Case], str], asked: str, denied: str) -> Builder[Case]
 
 
 def _alerts(check: Check[Alert]) -> Parts[Case, Alert]:
-    """The alerts to look among: an incident has some, so none means that nobody sent them."""
+    """The alerts to look among, as far as they were sent."""
     whole = "classification" in check.looks
     return Parts(
         "alert",
         attrgetter("scene.incident.alerts" if whole else "scene.alerts"),
-        lambda case: bool(case.scene.incident.alerts),
+        lambda case: case.scene.incident.whole,
         lambda alert: f"'{alert.title[:100]}'",
     )
 
@@ -133,7 +133,7 @@ INCIDENT: Mapping[str, Builder[Case]] = {
         "not known to be informational only",
     ),
     "all_dealt_with": _known(
-        lambda case: _findings.all_dealt_with(case.scene.alerts),
+        lambda case: _findings.all_dealt_with(case.scene.incident, case.scene.alerts),
         "everything dealt with",
         "not known that everything malicious or suspicious is dealt with and no alert is open",
     ),

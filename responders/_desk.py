@@ -12,13 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from responders import _parts
+from responders._capture import FETCHES, SLOW_FOR, a_whole_call
 from responders._keeping import AS_IT_CAME, Keeping
 from responders._refusal import Service
 from responders._run import metadata_of
 from responders._told import Told
 from responders._transfer import PIECE, Transfer
 from responders._unbroken import STRAIGHT, Refused, TooSlow, judged, paced, unbroken
-from responders._versions import snapshot_name
+from responders._unsent import snapshot_of
 from shared.errors import Cause, Incomplete, Rejected, Transient
 from shared.models.archive.contents import Seen
 from shared.models.part import Part
@@ -36,12 +37,10 @@ if TYPE_CHECKING:
     from shared.storage.interface import Stored
 
 
-FETCHES = 8
-"""How often an action's download is begun, before it is left to a person."""
-
-
 class Desk:
-    """`responders._interface.Desk` over the ports. `at` is who was asked last: who refused decides what to do next."""
+    """`responders._interface.Desk` over the ports. `at` is who was asked last: who refused decides what to do next. A
+    call that is not `whole` began with other work: that its time was too short shows nothing.
+    """
 
     def __init__(
         self, ports: Ports, action: Action, stop: datetime, *, piece: int = PIECE, straight: int = STRAIGHT
@@ -54,6 +53,9 @@ class Desk:
         self._piece = piece
         self._straight = max(straight, piece)
         self.run = Keeping(ports, action, stop)
+        late = ports.clock.now() - action.since > SLOW_FOR
+        self.whole = late or a_whole_call(self.left(), ports.settings.TIME_BUDGET)
+        self.run.last = self.whole and action.fetches >= FETCHES
         self._transfer = Transfer(
             ports.staging, metadata_of(action, "part"), self.run.timed, self.run.note, piece=piece
         )
@@ -74,7 +76,7 @@ class Desk:
     @property
     def moved(self) -> bool:
         """Whether this call brought anything that the next one need not bring again."""
-        return bool(self._transfer.moved)
+        return bool(self._transfer.moved or self.run.unread)
 
     @property
     def hunting(self) -> Hunting:
@@ -105,7 +107,7 @@ class Desk:
         action = self._action
         if not action.version:
             return None
-        data = self._ports.documents.read(snapshot_name(action.incident, action.version))
+        data = snapshot_of(self._ports.documents, action.incident, action.version)
         if data is None:
             raise Transient(f"the snapshot of incident {action.incident} cannot be read")
         return data
@@ -198,7 +200,9 @@ class Desk:
                         self._transfer.attempt(staged)
                     raise
                 except TooSlow:
-                    received = self._transfer.receive(staged, opening)
+                    pass  # and on behind this: in here all that the first download holds would stay until the end
+                del download
+                received = self._transfer.receive(staged, opening)
             else:
                 received = self._transfer.go_on(staged, (), download)
         return self._joined(name, received, replace(told, date=received.date), check)
@@ -227,15 +231,16 @@ class Desk:
         try:
             return self.run.join(name, received.pieces, told, lambda each: judged(check, self.run.timed(each)), untold)
         except Refused as error:
-            if self._action.fetches >= FETCHES:
-                mark = "; ".join(filter(None, (f"{AS_IT_CAME}, though {error}", untold)))
-                return self.run.join(name, received.pieces, told, self.run.timed, mark)
-            self._transfer.anew(place, str(error))
-            raise
+            if self._action.fetches < FETCHES:
+                self._transfer.anew(place, str(error))
+                raise
+            refused = str(error)
         except Incomplete as error:
             if error.cause is not Cause.TIME:
                 self._transfer.anew(place, str(error))
             raise
+        mark = "; ".join(filter(None, (f"{AS_IT_CAME}, though {refused}", untold)))
+        return self.run.join(name, received.pieces, told, self.run.timed, mark)
 
     def _open(self, link: Callable[[], str], start: int, tag: str) -> Download:
         self.at = Service.DEFENDER

@@ -14,7 +14,7 @@ from responders._interface import Lane
 from responders._nudges import wake
 from responders._outcomes import RETRY
 from responders._planning import reread
-from responders._versions import snapshot_name
+from responders._unsent import snapshot_of
 from shared.errors import NotFound, Rejected, Throttled, Transient
 from shared.models.incident import Incident
 
@@ -111,13 +111,13 @@ class Judged:
     def __init__(self, ports: Ports) -> None:
         """Nothing is read yet."""
         self._ports = ports
-        self._last: tuple[str, Incident | None] = ("", None)
+        self._last: tuple[tuple[str, str], Incident | None] = (("", ""), None)
 
     def as_asked(self, action: Action) -> Action | None:
         """An action as the policy asks for it now; None where it does not ask for it. Where nobody can tell, a person
         has to decide.
         """
-        incident = self._incident(snapshot_name(action.incident, action.version))
+        incident = self._incident(action.incident, action.version)
         if incident is None:
             return action.model_copy(update={"unread": False, "doubt": "the incident as it was judged cannot be read"})
         policy = self._ports.policies.in_force().policy
@@ -125,8 +125,8 @@ class Judged:
         assessment = policy.assess(incident, details, self._ports.clock.now(), only=action.target)
         return reread(action, assessment, contains=self._ports.contains(action))
 
-    def _incident(self, name: str) -> Incident | None:
-        if self._last[0] != name:
-            data = self._ports.documents.read(name)
-            self._last = (name, Incident.model_validate(json.loads(data)) if data else None)
+    def _incident(self, incident: str, version: str) -> Incident | None:
+        if self._last[0] != (incident, version):
+            data = snapshot_of(self._ports.documents, incident, version)
+            self._last = ((incident, version), Incident.model_validate(json.loads(data)) if data else None)
         return self._last[1]

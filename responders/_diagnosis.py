@@ -9,6 +9,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from responders._findings import ALERTS_ROLE
 from shared.models.readiness import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 GRAPH, DEFENDER = "graph", "defender"
 READING = {GRAPH: frozenset({"SecurityIncident.ReadWrite.All"}), DEFENDER: frozenset({"Machine.Read.All"})}
 """The app roles without which even observing does not work."""
+
+USEFUL = {GRAPH: frozenset({ALERTS_ROLE}), DEFENDER: frozenset[str]()}
+"""App roles that some tenants ask for, and others do not."""
 
 _OF_GRAPH = ("SecurityIncident.", "SecurityAlert.", "ThreatHunting.")
 SKEW = timedelta(seconds=60)
@@ -52,7 +56,7 @@ def of_token(
         text = f"the role {role} is not in the app's token" + ("" if grave else "; to observe, it is not needed")
         verdict = Verdict.BAD if grave else Verdict.LOOK
         found.append(Finding(check=f"role {role}", verdict=verdict, text=text, todo=_GRANT))
-    if surplus := sorted(have - want):
+    if surplus := sorted(have - want - USEFUL[api]):
         text = f"carries roles that nothing here needs: {', '.join(surplus)}"
         found.append(Finding(check=check, verdict=Verdict.LOOK, text=text, todo="take them back"))
     if not want - have:
@@ -69,6 +73,16 @@ def of_clocks(ours: datetime, theirs: datetime) -> Finding:
         return Finding(check="clocks", verdict=Verdict.GOOD, text=text)
     todo = "both are the services' own; see whether a proxy answers in their place"
     return Finding(check="clocks", verdict=Verdict.BAD if apart > SKEW_TOO_MUCH else Verdict.LOOK, text=text, todo=todo)
+
+
+def of_alerts(*, come: bool) -> Finding:
+    """Whether incidents come with their alerts, without which no device of theirs is known."""
+    check = "Graph: alerts"
+    if come:
+        return Finding(check=check, verdict=Verdict.GOOD, text="incidents come with their alerts")
+    text = "incidents come without their alerts: none of their devices is known, and nothing is contained"
+    todo = f"grant the app role {ALERTS_ROLE} (Microsoft Graph) to the app's identity, then restart the app"
+    return Finding(check=check, verdict=Verdict.BAD, text=text, todo=todo)
 
 
 def of_others(actions: Iterable[MachineAction], deployment: str, days: int) -> Finding:

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from shared.models.incident import Alert, Incident
 
 BENIGN = frozenset({"falsepositive", "informationalexpectedactivity"})
+ALERTS_ROLE = "SecurityAlert.Read.All"
+"""The app role for want of which, as it seems, incidents come without alerts."""
+
 _TITLES = 3
 
 
 def merged(incident: Incident) -> str:
     """That it was merged away; empty where it was not."""
-    if not incident.merged_into and incident.status != "redirected":
+    if not incident.merged:
         return ""
     return f"merged into incident {incident.merged_into or '(unknown)'}, which is judged on its own"
 
@@ -32,7 +35,7 @@ def classified_benign(incident: Incident) -> str:
 
 def all_alerts_benign(incident: Incident, alerts: Sequence[Alert]) -> str:
     """That a person classified every alert as benign. `alerts` are those that nobody did."""
-    if not incident.alerts or alerts:
+    if not incident.whole or alerts:
         return ""
     return "every alert is classified as a false positive or expected activity"
 
@@ -40,11 +43,13 @@ def all_alerts_benign(incident: Incident, alerts: Sequence[Alert]) -> str:
 def informational_only(incident: Incident, alerts: Sequence[Alert]) -> str:
     """That it and every alert that is not benign are known to be informational."""
     only = incident.severity == "informational" and all(alert.severity == "informational" for alert in alerts)
-    return "informational only" if only else ""
+    return "informational only" if only and not incident.more_alerts else ""
 
 
-def all_dealt_with(alerts: Sequence[Alert]) -> str:
+def all_dealt_with(incident: Incident, alerts: Sequence[Alert]) -> str:
     """That everything bad, of which there is something, is dealt with, and that no alert is open or unclear."""
+    if not incident.whole:
+        return ""
     bad = [evidence for alert in alerts for evidence in alert.evidence if evidence.bad]
     if bad and all(evidence.handled for evidence in bad) and not any(map(_unsettled, alerts)):
         return f"all {len(bad)} malicious or suspicious items are remediated, prevented or blocked; no alert is open"
@@ -54,6 +59,16 @@ def all_dealt_with(alerts: Sequence[Alert]) -> str:
 def _unsettled(alert: Alert) -> bool:
     """Whether an alert is open, names nothing, or names what nobody can tell to be harmless."""
     return alert.open or not alert.evidence or any(evidence.unclear for evidence in alert.evidence)
+
+
+def unread(incident: Incident) -> Iterable[str]:
+    """What of its alerts was not to be had, so that devices may be missing."""
+    if incident.whole or incident.merged:
+        return
+    if incident.alerts:
+        yield f"alerts: {len(incident.alerts)} were read, and there are more; look for their devices in the portal"
+    else:
+        yield f"alerts: Graph sent none, so that no device is known ({ALERTS_ROLE} may be missing)"
 
 
 def severity_of(incident: Incident, alerts: Sequence[Alert]) -> int:

@@ -19,6 +19,7 @@ from responders._dispatch import Dispatch
 from responders._follow import Follow
 from responders._health import FOLLOW, HOUSEKEEPING, WATCH, beat, look_at_follow, look_at_work
 from responders._housekeeping import Housekeeping
+from responders._intake import UNREAD, Intake
 from responders._interface import Lane
 from responders._notify import Notify
 from responders._orders import Orders
@@ -74,6 +75,8 @@ class Flow:
     def assess(self, incident: str) -> None:
         """Queue: assess an incident, and make the first attempt to contain right here, both within one call's time."""
         stop = self._stop()
+        if incident.startswith(UNREAD) and not (incident := self._read(incident.removeprefix(UNREAD))):
+            return
         try:
             worked = Assess(self._ports).run(incident)
         except Transient as error:
@@ -89,6 +92,14 @@ class Flow:
             self._ports.queues.send(COLLECT, incident)
         recall(self._ports, incident)
         self._ports.queues.send(NOTIFY, incident)
+
+    def _read(self, incident: str) -> str:
+        """Read an incident that no list shows with its alerts; its id where it is to be assessed."""
+        try:
+            return Intake(self._ports).read(incident)
+        except Transient as error:
+            log.warning("incident %s is read later: %s", incident, error)
+            return ""
 
     def _unassessed(self, incident: str, error: Transient) -> None:
         """Have people told of an incident that nobody could assess for too long; a budget that is used up is no such

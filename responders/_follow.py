@@ -253,7 +253,7 @@ class Follow:
                 continue
             if action.state in {State.PLANNED, State.SENDING, State.UNKNOWN}:
                 queues.add(str(responder.lane))
-            elif action.state is State.FETCHING:
+            elif action.state is State.FETCHING or action.state.final:
                 queues.add(ARCHIVE)
         for queue in sorted(queues):
             self._ports.queues.send(queue, OVERDUE)

@@ -51,7 +51,7 @@ class _Governed:
 
 
 class GovernedIncidents(_Governed):
-    """`Incidents` within the budget `incidents`."""
+    """`Incidents` within the budgets `incidents` and `alerts`."""
 
     def __init__(self, inner: Incidents, governor: Governor) -> None:
         """`inner` makes the calls."""
@@ -65,6 +65,10 @@ class GovernedIncidents(_Governed):
     def get(self, incident: str, *, alerts: bool = False) -> Mapping[str, object]:
         """See `Incidents.get`."""
         return self._read("incidents", lambda: self._inner.get(incident, alerts=alerts), FOR_WATCHING)
+
+    def more_alerts(self, following: str) -> tuple[Sequence[Mapping[str, object]], str]:
+        """See `Incidents.more_alerts`."""
+        return self._read("alerts", lambda: self._inner.more_alerts(following))
 
     def set_tags(self, incident: str, tags: Sequence[str]) -> None:
         """See `Incidents.set_tags`."""

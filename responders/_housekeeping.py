@@ -13,6 +13,7 @@ from responders._reconciling import reconcile
 from responders._reverify import reverify
 from responders._shelf import look_where_used
 from responders._tenant import fleet_size
+from responders._unsent import forget_unsent
 from responders._watch import Watch
 from shared.errors import Rejected, Transient
 from shared.storage.interface import Conflict
@@ -44,6 +45,7 @@ class Housekeeping:
             self._reconcile,
             self._unreadable,
             self._library,
+            self._unsent,
             self._examine,
             self._reverify,  # takes whatever time there is
         )
@@ -70,14 +72,14 @@ class Housekeeping:
         look_where_used(self._ports)
 
     def _close(self, stop: datetime) -> None:
-        """Move actions that have been final for long enough out of the open partition."""
+        """Move actions that have been final for long enough out of the open partition, once their runs are closed."""
         del stop
         until = self._ports.clock.now() - self._ports.settings.CLOSE_AFTER
         rows = self._ports.ledger.open_actions()
         tidy(self._ports, rows)
         for entry in rows:
             finished = entry.value.finished_at
-            if entry.value.state.final and finished and finished <= until:
+            if entry.value.state.final and finished and finished <= until and not entry.value.due:
                 try:
                     self._ports.ledger.close(entry)
                 except Conflict:
@@ -92,6 +94,11 @@ class Housekeeping:
             trouble(self._ports, "unreadable rows", text, lasting=PATIENCE)
         else:
             over(self._ports, "unreadable rows")
+
+    def _unsent(self, stop: datetime) -> None:
+        """One incident without alerts is no trouble for ever."""
+        del stop
+        forget_unsent(self._ports)
 
     def _examine(self, stop: datetime) -> None:
         """See whether this deployment has what it needs; `bulkhead doctor` shows it."""

@@ -41,7 +41,6 @@ TRAITS = frozenset({"hashes", "domains", "addresses", "accounts", "terms"})
 MOST_TRAITS = 100
 MOST_LINES = 5
 MOST_TERMS = 8
-_SHORTEST_TERM = 4
 _FEWEST_TERMS = 2
 _SHA1 = re.compile(r"[0-9a-fA-F]{40}")
 _TERM = re.compile(r"[A-Za-z0-9]{4,64}")

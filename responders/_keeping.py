@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
+from responders._at_rest import AtRest, read_again, unread
 from responders._bounded import bounded
 from responders._custody import Chain
 from responders._run import metadata_of, run_folder, run_of, tags_of, who, why
 from responders._sealing import Seal
 from responders._told import carried, date_of, mark_of, note_of, proven, recalled
-from responders._zip_marks import Zipped
 from shared.errors import Cause, Incomplete, NotFound, Rejected
 from shared.models.action import Artefact
-from shared.models.archive.contents import Contents, Seen
+from shared.models.archive.contents import Seen
 from shared.models.archive.custody import KEPT, MISSING, NOTED, OPENED, SEALED, Clocks, Said, stamp
-from shared.models.archive.digests import Tally
 from shared.models.archive.manifest import Blocks, Hashes, Item, Proof
 from shared.models.archive.names import check_payload
 from shared.models.lenient import text
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from responders._ports import Ports
     from responders._told import Told
     from shared.models.action import Action
+    from shared.models.archive.contents import Contents
     from shared.storage.interface import Piece, Stored
 
+_AT_ONCE = 1 << 20
 FUNCTION = "archive_evidence"
 ZIP = "application/zip"
 AS_IT_CAME = "kept as it came"
@@ -38,12 +40,13 @@ AS_IT_CAME = "kept as it came"
 log = logging.getLogger(__name__)
 
 _CLOCK, _UNKNOWN, _SEAL = "clock", "unknown", "seal"
+_HASH = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 
 
 class Keeping:
-    """One action's run in the evidence store. `marks` are what is to be said of the next item that is kept; `broken` is
-    why a download broke off in this call.
+    """One action's run in the evidence store. `broken` is why a download broke off in this call. In the `last` call
+    what there is no time to read again is kept without that; `unread` counts what was.
     """
 
     def __init__(self, ports: Ports, action: Action, stop: datetime) -> None:
@@ -53,6 +56,7 @@ class Keeping:
         self._stop = stop
         self._who = who(ports.settings.AZURE_CLIENT_ID, FUNCTION, ports.settings.DEPLOYMENT)
         self.broken = ""
+        self.last, self.unread = False, 0
         self.folder = run_folder(action)
         self.chain = Chain(ports.evidence, f"{self.folder}/custody", metadata_of(action, "custody"))
 
@@ -61,11 +65,14 @@ class Keeping:
         return max(0.0, (self._stop - self._ports.clock.now()).total_seconds())
 
     def timed(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The chunks, as long as there is time. Raises Incomplete."""
+        """The chunks, as long as there is time. Raises Incomplete. None is larger than takes a moment to look into, for
+        a mebibyte of gzip may be a gibibyte.
+        """
         for chunk in chunks:
-            if not self.left():
-                raise Incomplete("the time of one call ran out", cause=Cause.TIME)
-            yield chunk
+            for at in range(0, max(1, len(chunk)), _AT_ONCE):
+                if not self.left():
+                    raise Incomplete("the time of one call ran out", cause=Cause.TIME)
+                yield chunk[at : at + _AT_ONCE]
 
     def place(self, name: str) -> str:
         """Where an item lies. Raises ValueError for a name that no item can have."""
@@ -134,44 +141,47 @@ class Keeping:
 
     def kept(self, name: str, stored: Stored, told: Told, seen: Contents | None = None) -> Artefact:
         """The item, once a read of its own has shown that what stands there is what was committed. What it holds is
-        looked into meanwhile, unless it was `seen` on the way there.
+        looked into meanwhile, unless it was `seen` on the way there. Raises Incomplete where the call is too short for
+        that, unless it is the `last`.
         """
-        tally, contents, zipped = Tally(), seen or Contents(), Zipped(named=told.media_type == ZIP)
-        for chunk in self.timed(self._ports.evidence.read(stored.name)):
-            tally.add(chunk)
-            zipped.add(chunk)
-            if not seen:
-                contents.add(chunk)
-        if not seen:
-            contents.end()
-        if (tally.size, tally.sha256) != (stored.size, stored.sha256):
-            raise self._differs(name)
+        rest = self._at_rest(name, stored, told, seen)
         marks = [*told.marks, *filter(None, [mark_of(stored.metadata)])]
         if not stored.created:
             if stored.metadata.get("action") != self._action.id:
                 raise self._differs(name)
             marks.append("stood there already: an earlier call committed it")
-        marks.extend(zipped.marks(lambda start, size: self._range(stored.name, start, size)))
-        if contents.mark:
-            marks.append(contents.mark)
-        hashes = Hashes(device=told.device, received=stored.sha256, content=contents.sha256, stored=tally.sha256)
+        hashes = Hashes(device=told.device, received=stored.sha256, content=rest.content, stored=rest.sha256)
         item = Item(
             path=name,
-            size=tally.size,
-            sha256=tally.sha256,
+            size=stored.size,
+            sha256=stored.sha256,
             kind=told.kind,
             media_type=told.media_type,
             source=told.source,
             collected=stamp(self._ports.clock.now()),
             hashes=hashes,
             proof=told.proof(hashes),
-            blocks=Blocks(sha256=tally.block_hashes),
+            blocks=Blocks(sha256=rest.blocks),
             parts=told.parts,
-            marks=tuple(marks),
+            marks=(*marks, *rest.marks),
         )
         date = told.date or date_of(stored.metadata)
         self.say(KEPT, name, source=told.source, to=stored.name, date=date, item=item)
         return _artefact(stored.name, item)
+
+    def _at_rest(self, name: str, stored: Stored, told: Told, seen: Contents | None) -> AtRest:
+        chunks, committed = self.timed(self._ports.evidence.read(stored.name)), (stored.size, stored.sha256)
+        try:
+            read = partial(self._range, stored.name)
+            rest = read_again(chunks, committed, read, seen, named=told.media_type == ZIP)
+        except Incomplete as error:
+            if error.cause is not Cause.TIME or not self.last or not _HASH.fullmatch(stored.sha256):
+                raise
+            self.unread += 1
+            return unread(seen)
+        if rest is None:
+            raise self._differs(name)
+        return rest
 
     def _range(self, place: str, start: int, size: int) -> bytes:
         data = b""

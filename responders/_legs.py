@@ -11,10 +11,23 @@ import zlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from responders._capture import TRIES, Fetched, Leg, Progress, commands, left_in, less, onward, smaller
+from responders._capture import (
+    FETCHES,
+    TRIES,
+    Fetched,
+    Leg,
+    Progress,
+    a_whole_call,
+    commands,
+    left_in,
+    less,
+    onward,
+    smaller,
+)
 from responders._interface import Again, Finished, NotObtainable
 from responders._live import Printed, kept, printed, result_of, session
 from shared.errors import Cause, Incomplete
+from shared.models.archive.contents import GZIP
 from shared.models.part import Part
 
 if TYPE_CHECKING:
@@ -24,9 +37,7 @@ if TYPE_CHECKING:
     from responders._live import Session
     from shared.models.action import Action, Artefact
 
-GZIP = b"\x1f\x8b"
 _HEAD = 4096
-_SOON = timedelta(seconds=1)
 
 
 class Look:
@@ -204,7 +215,7 @@ def cut(look: Look, name: str) -> Gathered:
     if look.progress.offset == before:
         return _smaller(look, look.session.why or "the device made no part")
     if look.progress.offset < look.progress.size:
-        part = smaller(look.progress.part) if look.session.why else look.progress.part
+        part = smaller(look.progress.part, look.progress.least) if look.session.why else look.progress.part
         return onward(look.progress.to(Leg.CUT, part=part), _far(look.progress))
     return Again(look.progress.to(Leg.JOIN).model_dump_json(), timedelta(0), look.progress.artefacts, "all is fetched")
 
@@ -225,8 +236,8 @@ def _take(look: Look, name: str, told: Mapping[tuple[int, int], str]) -> None:
 
 def _smaller(look: Look, why: str) -> Gathered:
     """The same with smaller parts, at once; a failure counts only where they cannot be smaller."""
-    part = smaller(look.progress.part)
-    if part == look.progress.part:
+    part = smaller(look.progress.part, look.progress.least)
+    if part >= look.progress.part:
         return look.again(why)
     return onward(look.progress.to(Leg.CUT, part=part), f"cut is tried again with parts of {part >> 10} KiB: {why}")
 
@@ -245,10 +256,14 @@ def _told(said: Printed) -> Mapping[tuple[int, int], str]:
 
 def join(look: Look, name: str, kind: str, purpose: str) -> Gathered:
     """All parts are there: join them, and write down what was done. Needs no session."""
+    whole = a_whole_call(look.desk.left(), look.desk.settings.TIME_BUDGET)
     try:
         image = joined(look, name, kind)
     except Incomplete as error:
-        return _unjoined(look, error)
+        if error.cause is not Cause.TIME or not whole or look.action.fetches < FETCHES:
+            raise  # one of the two readings may be done by the next call
+        todo = "its parts lie in the container staging until that is cleared: join them by hand"
+        return look.less(f"the image is fetched, and too large to be read through in one call: {error}", todo)
     progress = look.progress
     record = {
         "purpose": purpose,
@@ -265,18 +280,6 @@ def join(look: Look, name: str, kind: str, purpose: str) -> Gathered:
     for artefact in (image, beside):
         look.progress = with_artefact(look.progress, artefact)
     return onward(look.progress.to(Leg.CLEAN, decision=_complete(look.progress)), "the image is archived")
-
-
-def _unjoined(look: Look, error: Incomplete) -> Gathered:
-    """Once more, since one of the two readings may be done; a reading that never comes to its end is given up."""
-    if error.cause is not Cause.TIME:
-        raise error
-    failures = look.progress.failures + 1
-    if failures < TRIES:
-        progress = look.progress.model_copy(update={"failures": failures})
-        return Again(progress.model_dump_json(), _SOON, progress.artefacts, _far(progress))
-    todo = "its parts lie in the container staging until that is cleared: join them by hand"
-    return look.less(f"the image is fetched, and too large to be read through in one call: {error}", todo)
 
 
 def _complete(progress: Progress) -> str:

@@ -29,7 +29,7 @@ WINDOW = 2
 
 _GIB_KIB = 1 << 20
 _RESERVE_KIB = 2 * _GIB_KIB
-_MOST_GIB = 4096
+_MOST_GIB = 2048
 _GAPS_KIB = 16 * _GIB_KIB
 _PACKED = 0.5
 """What a compressed image is assumed to take of the memory's size; on the device the disk is watched all the same."""

@@ -48,7 +48,7 @@ def tell(ports: Ports, to: Action) -> None:
     delay = max(0.0, (to.due - ports.clock.now()).total_seconds()) if to.due else 0.0
     if to.state in {State.PLANNED, State.UNKNOWN}:
         ports.queues.send(str(responder.lane), to.id, delay=delay)
-    elif to.state is State.FETCHING:
+    elif to.state is State.FETCHING or (to.state.final and to.due):
         ports.queues.send(ARCHIVE, to.id, delay=delay)
     if to.state.settled:
         ports.queues.send(NOTIFY, to.incident)

@@ -16,13 +16,13 @@ from responders._cancelling import cancel
 from responders._cases import ORDERED, partition_of
 from responders._consent import WITHOUT_INCIDENT
 from responders._holding import hold, resume
+from responders._intake import Intake
 from responders._job import Answer, Job
 from responders._letters import drop, replay
 from responders._releasing import release
 from responders._rounds import RETRIED, again, get_files, ordered, run_script
 from responders._shelf import sync_library
 from responders._waiting import patience
-from responders._watch import Watch
 from shared.errors import Denied, NotFound, Rejected, Throttled, Transient
 from shared.models.asked import OrderRecord, Remark, Stage
 from shared.models.order import (
@@ -176,7 +176,7 @@ class Orders:
 
     def _reassess(self, order: Reassess) -> Answer:
         try:
-            state = Watch(self._ports).again(order.incident, order.id)
+            state = Intake(self._ports).again(order.incident, order.id)
         except NotFound:
             return Answer.refused(f"Graph knows no incident {order.incident}")
         if state.assessed == state.seen:

@@ -36,8 +36,8 @@ def read(noted: bytes, number: int, size: int) -> Part | None:
 
 
 def wrong(part: Part) -> bool:
-    """Whether a part is something else than the device said. It may be gzip by itself, which transport left alone."""
-    return bool(part.device) and part.device not in {part.content_sha256, part.sha256}
+    """Whether a part is something else than the device said."""
+    return _in_manifest(part, 0).differs
 
 
 def marks(parts: Sequence[Part]) -> tuple[str, ...]:
@@ -51,12 +51,16 @@ def in_manifest(parts: Sequence[Part]) -> Iterator[manifest.Part]:
     """The parts with their places in the whole."""
     offset = 0
     for each in parts:
-        yield manifest.Part(
-            offset=offset,
-            size=each.size,
-            received=each.sha256,
-            content=each.content_sha256,
-            content_size=each.content_size,
-            device=each.device,
-        )
+        yield _in_manifest(each, offset)
         offset += each.size
+
+
+def _in_manifest(part: Part, offset: int) -> manifest.Part:
+    return manifest.Part(
+        offset=offset,
+        size=part.size,
+        received=part.sha256,
+        content=part.content_sha256,
+        content_size=part.content_size,
+        device=part.device,
+    )

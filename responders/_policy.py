@@ -108,23 +108,13 @@ class CompiledPolicy:
             doubt="; ".join(dict.fromkeys(filter(None, doubts))),
             newest_alert=max((alert.created for alert in alerts if alert.created), default=incident.created),
             devices=tuple(self._wanted(scene, only)),
-            not_actionable=scene.concerned[1],
+            not_actionable=(*_findings.unread(incident), *scene.concerned[1]),
             rules=(*([judged.by.name] if judged.by else []), *applying),
             decided_by=judged.by.name if judged.by else "",
             wants=_incident_wants(scene, possible),
             notify=tuple(dict.fromkeys(name for rule in possible for name in rule.rule.notify or ())),
             cleared=cleared,
         )
-
-    def needs_details(self, incident: Incident, now: datetime) -> bool:
-        """Whether anything hangs on what only a device's details tell, so that they are worth reading."""
-        asking = [rule for rule in self.rules if rule.about_details]
-        if not asking:
-            return False
-        scene = Scene(incident, {}, now)
-        if self._judge(scene).verdict is Verdict.HARMLESS:
-            return False
-        return any(rule.truth_for(scene, number) == UNKNOWN for rule in asking for number in range(len(scene.cases)))
 
     def explain(
         self, incident: Incident, machines: Mapping[str, Machine | None], now: datetime

@@ -12,13 +12,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from responders import _diagnosis as diagnosis
+from responders._alarms import troubles
 from responders._entries import renewed
 from responders._lacks import refused_of_late
 from responders._refusal import Asked, Service
 from responders._refusals import refusal_of, remembers, told
+from responders._unsent import UNSENT
 from shared import VERSION
 from shared.clients.interface import ActionQuery
 from shared.errors import Rejected, Transient
+from shared.models.incident import Incident
 from shared.models.readiness import Finding, Readiness, Verdict
 from shared.storage.interface import Conflict
 
@@ -124,6 +127,7 @@ def _graph(ports: Ports) -> Iterable[Finding]:
         return
     yield Finding(check="Graph: incidents", verdict=Verdict.GOOD, text="incidents can be read")
     yield diagnosis.of_clocks(ports.clock.now(), page.date)
+    yield from _alerts(ports, now)
     if ports.settings.respond:
         yield _read(
             "Graph: hunting",
@@ -131,6 +135,23 @@ def _graph(ports: Ports) -> Iterable[Finding]:
             "ThreatHunting.Read.All",
             lambda: ports.hunting.run(_ASKED, now - timedelta(minutes=1), now),
         )
+
+
+def _alerts(ports: Ports, now: datetime) -> Iterable[Finding]:
+    """Whether incidents of the last day come with their alerts, or one of them where it is asked for by itself. Nothing
+    where there are none, or none to be had: that is looked at elsewhere.
+    """
+    try:
+        page = ports.incidents.changed(now - timedelta(days=1))
+        found = [each for each in map(Incident.model_validate, page.incidents) if not each.merged]
+        come = any(each.alerts for each in found)
+        if found and not come:
+            come = bool(Incident.model_validate(ports.incidents.get(found[0].id, alerts=True)).alerts)
+    except (Transient, Rejected) as error:
+        log.info("whether incidents come with their alerts cannot be seen now: %s", error)
+        found, come = [], False
+    if found or UNSENT in troubles(ports):
+        yield diagnosis.of_alerts(come=come)
 
 
 def _defender(ports: Ports) -> Iterable[Finding]:

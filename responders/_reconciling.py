@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from responders._entries import plan_of
+from responders._intake import Intake
 from responders._interface import GIVING_BACK, containment, newest
 from responders._listing import listing
-from responders._watch import Watch
 from shared.errors import Rejected, Throttled, Transient
 from shared.models.action import target_of
 from shared.storage.interface import Conflict
@@ -89,7 +89,7 @@ def _assessed_anew(ports: Ports, holder: str, device: str, last: MachineAction) 
     if state is None or not ports.settings.respond or not _attacked_since(ports, state, device, last):
         return
     try:
-        Watch(ports).again(state.id, f"released {last.id}")
+        Intake(ports).again(state.id, f"released {last.id}")
     except Rejected as error:
         log.warning("incident %s cannot be assessed anew: %s", state.id, error)
 

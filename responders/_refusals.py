@@ -46,12 +46,9 @@ _WRONG = (
 _API_CODES: Mapping[tuple[int, str], str] = {
     (401, _ANY): "token-refused",
     (402, _ANY): "not-licensed",
-    (403, ""): "role-missing",
-    (403, "forbidden"): "role-missing",
-    (403, "accessdenied"): "role-missing",
-    (403, "authorization_requestdenied"): "role-missing",
     (403, "disabledfeature"): "feature-off",
     (403, "disallowedoperation"): "no-remediation-level",
+    (403, _ANY): "role-missing",
     (400, "osplatformnotsupported"): "platform-not-supported",
     (400, "clientversionnotsupported"): "sensor-too-old",
     (400, "odataerror"): "filter-refused",

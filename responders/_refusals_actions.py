@@ -55,8 +55,8 @@ ROWS: tuple[Refusal, ...] = (
         "busy",
         _DEFENDER,
         when=(
-            "400 `ActiveRequestAlreadyExists`, 409, or 400 `BadRequest`, `InvalidInput` or without a code that says"
-            " 'already in progress'; the listing shows what runs"
+            "400 `ActiveRequestAlreadyExists`, 409, or 400 `BadRequest`, `InvalidInput`, `InvalidRequest`, `Conflict`"
+            " or without a code that says 'already in progress'; the listing shows what runs"
         ),
         means="something else is running on the device",
         fate=Fate.OTHERWISE,

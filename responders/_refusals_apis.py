@@ -46,7 +46,10 @@ ROWS: tuple[Refusal, ...] = (
     Refusal(
         "role-missing",
         APIS,
-        when="403 `Forbidden`, `AccessDenied`, `Authorization_RequestDenied`, or no code; the message names the role",
+        when=(
+            "403 `Forbidden`, `AccessDenied`, `Authorization_RequestDenied`, `Unauthorized`, `UnknownError`, none, or"
+            " any code that stands in no other row; the message may name the role"
+        ),
         means="an app role is missing",
         fate=Fate.GIVE_UP,
         records=_FAILED,

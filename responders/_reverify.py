@@ -15,17 +15,19 @@ from responders._entries import renewed
 from responders._lost import sealed_runs
 from responders._rewritten import broken_access, rewritten
 from responders._run import who
-from responders._verify import CHECKPOINT, Finding, check
+from responders._until import Until
+from responders._verify import CHECKPOINT, Checked, Finding, check
 from shared.errors import BulkheadError, Cause, Incomplete, Rejected, Transient
 from shared.models.action import Kept
 from shared.models.archive.checkpoint import PublicKey
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from responders._entries import Entry
     from responders._ports import Ports
+    from shared.storage.interface import Evidence
 
 SAMPLE_HOURS, HELD_HOURS = 28 * 24, 24
 """In how many hours each sealed run is read again: any, and one of which something is under legal hold."""
@@ -47,15 +49,19 @@ the others from being read.
 _ENOUGH = timedelta(minutes=1)
 _SLACK = timedelta(minutes=30)
 _PARTITION = "read again"
+_MOST_DOUBLED = 6
 
 log = logging.getLogger(__name__)
 
 
 class LastRead(Kept):
-    """When a run was read the last time; of one that never was, when that would have been."""
+    """When a run was read the last time; of one that never was, when that would have been. `begun` counts the readings
+    since then of which nobody knows how they ended.
+    """
 
     run: str
     at: datetime
+    begun: int = 0
 
 
 def before_the_first(run: str, now: datetime) -> datetime:
@@ -83,13 +89,31 @@ def reverify(ports: Ports, stop: datetime) -> None:
     due = chosen({run: entry.value.at for run, entry in known.items()}, held, ports.clock.now())
     for number, run in enumerate(due):
         left = stop - ports.clock.now()
-        error = _tried(ports, run, stop)
-        late = isinstance(error, Incomplete) and error.cause is Cause.TIME
-        if not late or (number == 0 and left >= _ENOUGH):
-            _note(ports, known[run], error, _every(run, held))
-        if late:
+        alone = number == 0 and left >= _ENOUGH
+        if left <= timedelta(0) or _in_turn(ports, known[run], _every(run, held), stop, alone=alone):
             log.warning("%d of %d runs that were to be read again were not: no time", len(due) - number, len(due))
             return
+
+
+def _in_turn(ports: Ports, entry: Entry[LastRead], every: timedelta, stop: datetime, *, alone: bool) -> bool:
+    """Read a run; whether the time was not enough. One that was not `alone` with it keeps its turn then. That it is
+    begun is noted before, as if it could not be read: if it ends the worker, it is not the first one again next hour.
+    """
+    before, run = entry.value, entry.value.run
+    if before.begun:
+        said = f"a reading of it was begun {before.begun} times, and the worker ended with it"
+        trouble(ports, _unread(run), f"the run {run} could not be read through again: {said}", lasting=LASTING)
+    wait = min(AGAIN * 2 ** min(before.begun, _MOST_DOUBLED), every)
+    begun = _put(ports, entry, LastRead(run=run, at=ports.clock.now() + wait - every, begun=before.begun + 1))
+    if begun is None:
+        return False
+    error = _tried(ports, run, stop)
+    late = isinstance(error, Incomplete) and error.cause is Cause.TIME
+    if late and not alone:
+        _put(ports, begun, before)
+    else:
+        _note(ports, begun, error, every)
+    return late
 
 
 def _known(ports: Ports, sealed: Iterable[str]) -> dict[str, Entry[LastRead]]:
@@ -121,46 +145,40 @@ def _tried(ports: Ports, run: str, stop: datetime) -> Exception | None:
 def _note(ports: Ports, entry: Entry[LastRead], error: Exception | None, every: timedelta) -> None:
     """Keep when a run was read, and tell where it could not be; what is likely to go better, once it lasts."""
     run, at = entry.value.run, ports.clock.now()
-    unread, odd = (f"{kind} {run.replace('/', ' ')}" for kind in ("unread", f"{ALARM} unread"))
+    odd = f"{ALARM} unread {_spelt(run)}"
     if error is None:
-        over(ports, unread)
+        over(ports, _unread(run))
         over(ports, odd)
     elif isinstance(error, Transient):
         at += AGAIN - every
-        trouble(ports, unread, f"the run {run} could not be read through again: {error}", lasting=LASTING)
+        trouble(ports, _unread(run), f"the run {run} could not be read through again: {error}", lasting=LASTING)
     else:
         log.error("the run %s", run, exc_info=error)
         trouble(ports, odd, f"the run {run} could not be checked: {type(error).__name__}: {error}")
+    _put(ports, entry, LastRead(run=run, at=at))
+
+
+def _put(ports: Ports, entry: Entry[LastRead], made: LastRead) -> Entry[LastRead] | None:
     try:
-        ports.ledger.put(_PARTITION, _key(run), renewed(entry, LastRead(run=run, at=at)), entry.etag)
+        return ports.ledger.put(_PARTITION, _key(made.run), renewed(entry, made), entry.etag)
     except Conflict:
-        log.info("another instance read the run %s", run)
+        log.info("another instance is at the run %s", made.run)
+        return None
 
 
-class _Timed(Stored):
-    """A run that is read until `stop`."""
-
-    def __init__(self, ports: Ports, run: str, stop: datetime) -> None:
-        super().__init__(ports.evidence, run)
-        self._ports, self._stop = ports, stop
-
-    def read(self, name: str) -> Iterator[bytes]:
-        pieces = super().read(name)
-
-        def timed() -> Iterator[bytes]:
-            for piece in pieces:
-                if self._ports.clock.now() >= self._stop:
-                    raise Incomplete("no time is left", cause=Cause.TIME)
-                yield piece
-
-        return timed()
+def _spelt(run: str) -> str:
+    return run.replace("/", " ")
 
 
-def _forged(ports: Ports, run: str) -> bool:
+def _unread(run: str) -> str:
+    return f"unread {_spelt(run)}"
+
+
+def _forged(ports: Ports, evidence: Evidence, run: str) -> bool:
     """Whether a seal goes by the name of this deployment's key and is another one's: a name alone proves nothing. A
     version that the vault does not show is only told in the log: it may have been disabled since.
     """
-    told = json.loads(bounded(ports.evidence, f"{run}/{CHECKPOINT}") or b"")["signer"]
+    told = json.loads(bounded(evidence, f"{run}/{CHECKPOINT}") or b"")["signer"]
     named = PublicKey(*(str(told[name]) for name in ("kind", "key", "n", "e")))
     try:
         ours = ports.signer.key
@@ -173,24 +191,40 @@ def _forged(ports: Ports, run: str) -> bool:
 
 
 def _reread(ports: Ports, run: str, stop: datetime) -> None:
-    alarm = f"{ALARM} {run.replace('/', ' ')}"
-    found = check(_Timed(ports, run, stop), run)
-    if found.whole and _forged(ports, run):
-        found.findings.append(Finding(CHECKPOINT, "", "is signed with another key than the one that it names"))
-    broken = broken_access(ports.evidence, run)
-    found.findings += broken
-    read = f"{found.objects} objects, {found.size} bytes"
-    if found.findings:
-        many = f"{read}, {len(found.findings)} differences"
-        trouble(ports, alarm, f"the run {run} is not as it was sealed: {found.findings[0]} ({many})")
-    older = list(rewritten(ports.evidence, run))
-    detail = f"{read}, {len(found.findings) + len(older)} differences"
-    if older:
-        trouble(ports, alarm, f"the run {run} is not as it was sealed: {older[0]} ({detail})")
-    worker = who(ports.settings.AZURE_CLIENT_ID, "housekeeping", ports.settings.DEPLOYMENT)
+    """Read a run and what lies beside it. What differs is told before the next part of it is begun, and though there is
+    no time for all of one.
+    """
+    evidence = Until(ports.evidence, ports.clock, stop)
+    found = Checked()
+    try:
+        check(Stored(evidence, run), run, found)
+        if found.whole and _forged(ports, evidence, run):
+            found.findings.append(Finding(CHECKPOINT, "", "is signed with another key than the one that it names"))
+    finally:
+        _tell(ports, run, found, found.findings)
+    broken = broken_access(evidence, run)
+    _tell(ports, run, found, broken)
+    older = list(rewritten(evidence, run))
+    _tell(ports, run, found, older)
     if broken:
         return  # nothing is put behind a chain that is broken; the alarm stands in the log
+    detail = _detail(found, len(found.findings) + len(older))
+    worker = who(ports.settings.AZURE_CLIENT_ID, "housekeeping", ports.settings.DEPLOYMENT)
     try:
-        record(ports.evidence, run, Access(VERIFIED, detail, purpose="rotating sample"), worker, ports.clock.now())
+        record(evidence, run, Access(VERIFIED, detail, purpose="rotating sample"), worker, ports.clock.now())
     except Rejected as error:
-        trouble(ports, alarm, f"what happened to the run {run} since cannot be told: {error}")
+        trouble(ports, _alarm(run), f"what happened to the run {run} since cannot be told: {error}")
+
+
+def _tell(ports: Ports, run: str, found: Checked, findings: Sequence[Finding]) -> None:
+    if findings:
+        said = f"{findings[0]} ({_detail(found, len(findings))})"
+        trouble(ports, _alarm(run), f"the run {run} is not as it was sealed: {said}")
+
+
+def _detail(found: Checked, differences: int) -> str:
+    return f"{found.objects} objects, {found.size} bytes, {differences} differences"
+
+
+def _alarm(run: str) -> str:
+    return f"{ALARM} {_spelt(run)}"

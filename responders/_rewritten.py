@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from responders._access import accesses
 from responders._bounded import bounded
-from responders._verify import Finding
+from responders._verify import MOST, Finding
 from shared.errors import Rejected
 from shared.models.archive.custody import event_name, stamp
 from shared.models.archive.names import access_folder
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from shared.storage.interface import Evidence, Version
 
+_EVENT = re.compile(r"[0-9]{6,}\.json")
 _NO_NAME = "has no name of ours: somebody put it there"
 _REPORT = re.compile(r"(?:.*/)?inc-([^/]+)/reports/.")
 
@@ -86,21 +87,27 @@ def altered(evidence: Evidence, name: str) -> Finding | None:
 
 def broken_access(evidence: Evidence, folder: str) -> list[Finding]:
     """A finding for whatever does not fit in the chain of what happened to a run since it was sealed: against the hash
-    that each event was committed with, and then along the chain. The last event's own is in the log, too.
+    that each event was committed with, and then along the chain. The last event's own is in the log, too. What has no
+    event's name is not read, and of differences a thousand at most are told: there may be any number.
     """
     place = access_folder(folder)
     names = list(evidence.names(f"{place}/"))
-    spoilt = [Finding(name, "", said) for name in names if (said := _changed(evidence, name))]
-    if spoilt:
-        return spoilt
+    ours = {name for name in names if _EVENT.fullmatch(name, len(place) + 1)}
+    changed = (Finding(name, "", said) for name in names if name in ours and (said := _changed(evidence, name)))
+    if spoilt := list(islice(changed, MOST)):
+        return spoilt + _beside(names, ours)
     try:
         told = {f"{place}/{event_name(event.seq)}" for event in accesses(evidence, folder)}
     except Rejected as error:
         if error.code != "Differs":
             raise
         return [Finding(str(error).partition(" ")[0], "", "does not follow the event before it: one of them is forged")]
+    return _beside(names, told)
+
+
+def _beside(names: list[str], told: set[str]) -> list[Finding]:
     odd = "is no part of the chain: an event before it is missing, or somebody put it there"
-    return [Finding(name, "", odd) for name in names if name not in told]
+    return [Finding(name, "", odd) for name in islice((each for each in names if each not in told), MOST)]
 
 
 def _changed(evidence: Evidence, name: str) -> str:

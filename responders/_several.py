@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from responders._interface import Finished, NotObtainable, Onward
 from responders._live import session
+from shared.models.archive.contents import GZIP
 from shared.models.command import GetFile
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 MOST = 5
 """Files to a session: a session that breaks off is cheap to repeat."""
 
-GZIP = b"\x1f\x8b"
+
+def asked_for(action: Action) -> list[str]:
+    """The paths that an action names, in the order of their numbers."""
+    return [path.strip() for path in action.params.get("paths", "").split("\n") if path.strip()]
 
 
 def take(action: Action, desk: Desk, progress: dict[str, Any], artefacts: Sequence[Artefact]) -> Gathered:

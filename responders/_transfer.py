@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from shared.storage.interface import Staging
 
 PIECE = 64 * 1024 * 1024
-"""Bytes of a piece, and the most that is fetched twice where a connection breaks. What is smaller needs no staging. The
-last one of a call is as long as it came to be: else what brings less than that in a call would never go on.
+"""Bytes of a piece of what comes through staging, and the most of it that is fetched twice where a connection breaks.
+A file needs that where it is too large to go straight into the archive (`STRAIGHT`), or too slow; a part always does.
+The last one of a call is as long as it came to be: else what brings less would never go on.
 """
-
 
 _STRAIGHT = "straight"
 

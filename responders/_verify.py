@@ -106,7 +106,7 @@ class _Run:  # while it is checked
         try:
             for piece in self.reader.read(name):
                 data += piece
-                values += sum(map(piece.count, b",[{"))
+                values += sum(map(piece.count, b",[{" if name.endswith(".json") else b"\n\n\n\n,[{"))  # a line is four
                 if len(data) > most or values > VALUES:
                     self.say(name, "", f"is too large: it has more than {most} bytes or {VALUES} values")
                     return b""
@@ -186,7 +186,7 @@ def _item(run: _Run, name: str, item: "dict[str, Any] | None", line: "tuple[str,
         run.say(PAYLOAD, f"line {line[1]}", f"says another hash of {name}, which is as {MANIFEST} says")
     elif item and item.get("sha256") != sha256:
         run.say(MANIFEST, "", f"says another hash of {name}, which is as {PAYLOAD} says")
-    elif item and (_blocks(item)[1] != blocks or item.get("size") != size):
+    elif item and (_blocks(item)[1] not in ([], blocks) or item.get("size") != size):
         run.say(MANIFEST, "", f"says other blocks or another size of {name}, which is whole")
 
 

@@ -58,6 +58,11 @@ def snapshot_name(incident: str, version: str) -> str:
     return f"{incident}/{version}/incident.json"
 
 
+def alerts_name(incident: str, version: str) -> str:
+    """Where those alerts of a version lie that its snapshot came without."""
+    return f"{incident}/{version}/alerts.json"
+
+
 def canonical(raw: Mapping[str, Any]) -> bytes:
     """A snapshot's bytes."""
     return json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()

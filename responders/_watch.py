@@ -1,4 +1,4 @@
-"""Read the incidents that changed, keep a snapshot of each, and queue a reference. Then, and only then, move on.
+"""Read the incidents that changed, have each taken up, and queue a reference. Then, and only then, move on.
 
 Pages come newest first and may shift while they are read; updates may become visible late. So readings overlap, an
 hourly sweep reads a whole day again, and what counts as seen is only what the ledger holds as assessed.
@@ -10,13 +10,12 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from responders._alarms import trouble
+from responders._intake import Intake
 from responders._ports import INCIDENTS
-from responders._versions import canonical, incident_key, merge_target, numbered, older, patience, snapshot_name
-from shared.errors import BulkheadError, Cause, Rejected, Throttled, Transient
-from shared.models.incident import SEVERITIES, updated_of, version_of
+from shared.errors import Cause, Rejected, Throttled, Transient
+from shared.models.incident import SEVERITIES, version_of
 from shared.models.lenient import text
-from shared.models.progress import IncidentState, Watermark
+from shared.models.progress import Watermark
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
@@ -30,10 +29,24 @@ if TYPE_CHECKING:
 WATERMARK = "watermark"
 SWEEP_BACK = timedelta(hours=24)
 GRAVE = SEVERITIES["high"]
-_TOO_LONG = "it is too long to be read, and is not answered; look at it in the Defender portal"
-_TRIES = 5
+NARROWEST = timedelta(minutes=1)
+
+PASSES = 4
+"""How often a slice of several pages is read at the most, until one reading brings nothing new."""
+
+FOR_THE_WATCH = 10
+"""Calls of each window of the budget that the sweep leaves to the watch."""
+
+_REPEATED = 50
+"""So many incidents one after the other that came before are a circle of pages."""
+
+_BAD_REQUEST = 400
 
 log = logging.getLogger(__name__)
+
+
+class Unfinished(Transient):
+    """A slice whose pages did not come to their end: a narrower one may."""
 
 
 class Watch:
@@ -42,6 +55,7 @@ class Watch:
     def __init__(self, ports: Ports) -> None:
         """Everything outside comes with `ports`."""
         self._ports = ports
+        self._intake = Intake(ports)
 
     def run(self, stop: datetime) -> None:
         """Read up to the present, slice by slice, until `stop` at the latest. A trouble that may pass rises."""
@@ -50,15 +64,32 @@ class Watch:
             entry, more = self._slice(entry, stop)
 
     def sweep(self, stop: datetime) -> None:
-        """Read the last day again, for what became visible late."""
+        """Read the last day again, for what became visible late: the newest first, as far as there are calls that the
+        watch does not need.
+        """
         entry = self._ports.ledger.single(Watermark, WATERMARK)
         if entry is None:
             return
-        since = max(entry.value.floor, entry.value.until - SWEEP_BACK)
-        while since < entry.value.until and self._ports.clock.now() < stop:
-            until = min(since + self._ports.settings.WATCH_SLICE, entry.value.until)
-            self._read(since, until, stop)
-            since = until
+        widest = width = self._ports.settings.WATCH_SLICE
+        floor, until = max(entry.value.floor, entry.value.until - SWEEP_BACK), entry.value.until
+        while floor < until and self._ports.clock.now() < stop and self._to_spare():
+            since = max(floor, until - width)
+            try:
+                self._pass(since, until, stop, set())
+            except Unfinished as error:
+                if error.cause is Cause.TIME:
+                    raise
+                if until - since > NARROWEST:
+                    width = max(NARROWEST, (until - since) / 2)
+                    continue
+                log.warning("what changed from %s to %s is not swept: %s", since, until, error)
+            width = min(widest, width * 2)
+            until = since
+
+    def _to_spare(self) -> bool:
+        """Whether the budget has calls for what nobody waits for."""
+        windows = self._ports.governor.standing("incidents").windows
+        return all(left > min(FOR_THE_WATCH, limit // 2) for left, limit, _ in windows)
 
     def _begin(self) -> Entry[Watermark]:
         """The first start: from now on, by the tenant's own clock."""
@@ -77,18 +108,21 @@ class Watch:
 
     def _slice(self, entry: Entry[Watermark], stop: datetime) -> tuple[Entry[Watermark], bool]:
         """Read one slice and commit it. Gives the new watermark, and whether backlog is left. Where its pages do not
-        come to an end in time, or within the budget, the next one is narrower, and that is a trouble like any other.
+        come to an end, the next one is narrower, and that is a trouble like any other.
         """
         mark = entry.value
         widest = self._ports.settings.WATCH_SLICE
         width = min(timedelta(seconds=mark.slice_seconds), widest)
         backlog = self._ports.clock.now() - mark.until > width + self._ports.settings.WATCH_OVERLAP
         until = mark.until + width if backlog else None
-        date = self._read(mark.until, until, stop)
-        if date is None:
-            narrower = max(60, int(width.total_seconds() / 2))
+        try:
+            date = self._read(mark.until, until, stop)
+        except Unfinished:
+            narrower = max(int(NARROWEST.total_seconds()), int(width.total_seconds() / 2))
             self._commit(entry, mark.model_copy(update={"slice_seconds": narrower}))
-            raise Transient("the time of one call, or the budget, ran out before all pages were read", cause=Cause.TIME)
+            if backlog and self._ports.clock.now() < stop:
+                self._glance(stop)
+            raise
         reached = until or _believed(date, self._ports.clock.now()) - self._ports.settings.WATCH_OVERLAP
         update = {
             "until": max(mark.until, reached),
@@ -96,6 +130,13 @@ class Watch:
             "read_at": self._ports.clock.now(),
         }
         return self._commit(entry, mark.model_copy(update=update)), backlog
+
+    def _glance(self, stop: datetime) -> None:
+        """See what is new while the watermark stands: it is not to wait for what is old."""
+        try:
+            self._pass(self._ports.clock.now() - self._ports.settings.WATCH_OVERLAP, None, stop, set())
+        except (Transient, Rejected) as error:
+            log.info("what is new cannot be read either: %s", error)
 
     def _commit(self, entry: Entry[Watermark], mark: Watermark) -> Entry[Watermark]:
         """Move the watermark, if nobody moved it meanwhile; whoever did has read as much as we have."""
@@ -105,140 +146,85 @@ class Watch:
             log.info("another instance moved the watermark")
         return self._ports.ledger.single(Watermark, WATERMARK) or entry
 
-    def _read(self, since: datetime, until: datetime | None, stop: datetime) -> datetime | None:
-        """Read every page of a slice; the tenant's clock at its start, or None where time or calls ran out on the way.
-        The gravest are queued at once, the others when all were seen.
+    def _read(self, since: datetime, until: datetime | None, stop: datetime) -> datetime:
+        """Read a slice; the tenant's clock at its start. What is updated meanwhile leaves a slice that has an end, and
+        has the pages behind move up, so that one incident between two pages is not shown: such a slice is read until
+        nothing new comes. Raises Unfinished.
+        """
+        seen: set[str] = set()
+        began, pages = self._pass(since, until, stop, seen)
+        for _ in range(1, PASSES):
+            before = len(seen)
+            if pages > 1 and until:
+                self._pass(since, until, stop, seen)
+            if len(seen) == before:
+                return began
+        raise Unfinished("incidents come and go between the pages of a list", cause=Cause.CONTENT)
+
+    def _pass(self, since: datetime, until: datetime | None, stop: datetime, seen: set[str]) -> tuple[datetime, int]:
+        """Read every page of a slice, but for what was `seen`; the tenant's clock at its start, and how many pages
+        Graph filtered. The gravest are queued at once, the others when all were seen. Raises Unfinished.
         """
         began: datetime | None = None
+        count = 0
         others: list[tuple[int, str]] = []
         try:
             for page in self._pages(since, until):
-                began = began or page.date
-                for raw in page.too_long:
-                    trouble(self._ports, f"incident {incident_key(raw, version_of(raw))}", _TOO_LONG)
-                for raw in sorted(page.incidents, key=_place):
-                    taken = self._take(raw, page.date)
+                began, count = began or page.date, count + page.filtered
+                for raw, bare in _shown(page):
+                    if (said := _said(raw)) in seen:
+                        continue
+                    taken = (self._intake.bare if bare else self._intake.take)(raw, page.date)
+                    seen.add(said)
                     if taken and _severity(raw) < GRAVE:
                         others.append((-_severity(raw), taken))
                     elif taken:
                         self._ports.queues.send(INCIDENTS, taken)
-                if page.next and self._ports.clock.now() >= stop:
-                    return None
-        except Throttled:
-            if began is None:
-                raise
-            return None
+                if page.next:
+                    self._in_time(stop)
         finally:
             for _, incident in sorted(others):
                 self._ports.queues.send(INCIDENTS, incident)
-        return began
+        if began is None:
+            raise Transient("a list of incidents without a page", cause=Cause.CONTENT)
+        return began, count
+
+    def _in_time(self, stop: datetime) -> None:
+        if self._ports.clock.now() >= stop:
+            raise Unfinished("the time of one call ran out before all pages were read", cause=Cause.TIME)
 
     def _pages(self, since: datetime, until: datetime | None) -> Iterator[IncidentPage]:
-        following = ""
-        seen: set[str] = set()
+        """The pages of a slice. Raises Unfinished after the last one where that is not its end."""
+        following, partial, repeated = "", False, 0
+        links: set[str] = set()
+        shown: set[str] = set()
         while True:
-            page = self._ports.incidents.changed(since, until, following=following)
+            page = self._page(since, until, following)
+            partial = partial or page.partial
+            for raw in (*page.incidents, *page.bare):
+                repeated = repeated + 1 if (said := _said(raw)) in shown else 0
+                shown.add(said)
             yield page
             if not (following := page.next):
-                return
-            if following in seen:
-                raise Transient("Graph leads from page to page in a circle", cause=Cause.CONTENT)
-            seen.add(following)
+                break
+            if following in links or repeated >= _REPEATED:
+                raise Unfinished("Graph leads from page to page in a circle", cause=Cause.CONTENT)
+            links.add(following)
+        if partial:
+            raise Unfinished("Graph says that it answered with a part of the incidents only", cause=Cause.CONTENT)
 
-    def _take(self, raw: Mapping[str, Any], date: datetime) -> str:
-        """Snapshot an incident, write its row, have it looked at: in this order, so that a crash anywhere leaves
-        nothing that the next reading would take for seen. Gives its id where it is to be queued.
-        """
-        content = version_of(raw)
-        incident = incident_key(raw, content)
-        if target := merge_target(raw, incident):
-            self._ports.ledger.absorb(target, incident, self._ports.clock.now())
-        updated = updated_of(raw, date)
-        for _ in range(_TRIES):
-            entry = self._ports.ledger.incident(incident)
-            state = entry.value if entry else None
-            version = numbered(content, state)
-            if state and (state.assessed == version or older(updated, state)):
-                return ""
-            soon = self._ports.clock.now() + self._ports.settings.NUDGE_AFTER
-            if state and state.seen == version and self._ports.ledger.reminded(incident, soon):
-                return ""
-            if state is None or state.seen != version:
-                seen = self._kept(raw, content, self._seen(state, incident, version, updated, date), state)
-                if seen is None:
-                    return ""
-                version = seen.seen
-                try:
-                    self._ports.ledger.put_incident(seen, entry.etag if entry else "")
-                except Conflict:
-                    continue
-            self._ports.ledger.remind(incident, soon)
-            log.info("incident %s: version %s queued", incident, version)
-            return incident
-        raise BulkheadError(f"incident {incident}: its row kept changing while it was read")
-
-    def _kept(
-        self, raw: Mapping[str, Any], content: str, state: IncidentState, before: IncidentState | None
-    ) -> IncidentState | None:
-        """Keep the snapshot of what is seen. Content that comes back gets another name, be it by an update or since
-        Graph's replicas disagree for a while: under its first one lies the plan of then, which does not know what was
-        done, or taken back, about the incident since. None where it comes back too soon: a later reading takes it.
-        """
-        while not self._ports.documents.create(snapshot_name(state.id, state.seen), canonical(raw)):
-            if before and state.seen_at - before.seen_at < patience(before):
-                return None
-            state = state.model_copy(update={"returned": state.returned + 1})
-            state = state.model_copy(update={"seen": numbered(content, state)})
-        return state
-
-    def fetch(self, incident: str) -> None:
-        """Take up an incident that no reading has shown yet, such as an old one into which a new one was merged. Raises
-        Transient where it cannot be read now.
-        """
+    def _page(self, since: datetime, until: datetime | None, following: str) -> IncidentPage:
         try:
-            raw = self._ports.incidents.get(incident, alerts=True)
+            return self._ports.incidents.changed(since, until, following=following)
+        except Throttled as error:
+            if not following:
+                raise
+            said = "the budget ran out before all pages were read"
+            raise Unfinished(said, error.retry_after, cause=Cause.TIME) from error
         except Rejected as error:
-            log.warning("incident %s cannot be read: %s", incident, error)
-            return
-        if self._take(raw, self._ports.clock.now()):
-            self._ports.queues.send(INCIDENTS, incident)
-
-    def again(self, incident: str, order: str) -> IncidentState:
-        """Read one incident anew and have it assessed, once for an order, though its content be the same. Gives how far
-        it has come. Raises NotFound, and Transient where it cannot be read now, or keeps changing.
-        """
-        entry = self._ports.ledger.incident(incident)
-        if entry and order in entry.value.reassessed:
-            if entry.value.assessed != entry.value.seen:
-                self._queued(incident)
-            return entry.value
-        raw = self._ports.incidents.get(incident, alerts=True)
-        updated = updated_of(raw, now := self._ports.clock.now())
-        if entry and older(updated, entry.value):
-            raise Transient(f"incident {incident}: what was read is older than what is known", 5.0)
-        state = self._seen(entry.value if entry else None, incident, "", updated, now)
-        state = state.model_copy(update={"reassessed": (*state.reassessed, order)})
-        state = state.model_copy(update={"seen": numbered(version_of(raw), state)})
-        self._ports.documents.create(snapshot_name(incident, state.seen), canonical(raw))
-        try:
-            self._ports.ledger.put_incident(state, entry.etag if entry else "")
-        except Conflict:
-            raise Transient(f"incident {incident}: its row changed while it was read", 5.0) from None
-        self._queued(incident)
-        return state
-
-    def _queued(self, incident: str) -> None:
-        """Have an incident assessed, whatever becomes of the message."""
-        self._ports.ledger.remind(incident, self._ports.clock.now() + self._ports.settings.NUDGE_AFTER)
-        self._ports.queues.send(INCIDENTS, incident)
-
-    def _seen(
-        self, state: IncidentState | None, incident: str, version: str, updated: datetime | None, date: datetime
-    ) -> IncidentState:
-        now = self._ports.clock.now()
-        if state:
-            return state.model_copy(update={"seen": version, "updated": updated, "seen_at": now})
-        return IncidentState(id=incident, seen=version, updated=updated, shown_at=date, seen_at=now)
+            if not following or error.status != _BAD_REQUEST:
+                raise
+            raise Unfinished(f"Graph refuses one of the pages of a list: {error}") from error
 
 
 def _believed(date: datetime, now: datetime) -> datetime:
@@ -256,8 +242,15 @@ def _severity(raw: Mapping[str, Any]) -> int:
     return SEVERITIES.get(text(raw.get("severity")).lower(), 0)
 
 
-def _place(raw: Mapping[str, Any]) -> tuple[bool, int]:
-    """Sorts merged incidents to the front, so that whoever assesses the incident that goes on knows what was done for
-    them; then the gravest.
+def _shown(page: IncidentPage) -> list[tuple[Mapping[str, Any], bool]]:
+    """A page's incidents, and whether each is without its alerts: merged ones first, so that whoever assesses the
+    incident that goes on knows what was done for them; then the gravest.
     """
-    return (not text(raw.get("redirectIncidentId")), -_severity(raw))
+    rows = [*((raw, False) for raw in page.incidents), *((raw, True) for raw in page.bare)]
+    return sorted(rows, key=lambda row: (not text(row[0].get("redirectIncidentId")), -_severity(row[0])))
+
+
+def _said(raw: Mapping[str, Any]) -> str:
+    """A name for what a list says of an incident: which update of which one it is, or where it does not say, all."""
+    incident, updated = text(raw.get("id")), text(raw.get("lastUpdateDateTime"))
+    return f"{incident} {updated}" if incident and updated else version_of(raw)

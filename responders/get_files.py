@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from responders._incident_files import incident_files
 from responders._live import LiveResponse
-from responders._several import MOST, take
+from responders._several import MOST, asked_for, take
 from shared.errors import Unobtainable
 from shared.models.command import GetFile
 
@@ -42,8 +42,7 @@ def _progress(action: Action) -> dict[str, Any]:
     if action.progress:
         found: dict[str, Any] = json.loads(action.progress)
         return found
-    paths = [path.strip() for path in action.params.get("paths", "").split("\n") if path.strip()]
-    return {"paths": paths, "next": 0, "got": [], "purpose": action.params.get("purpose", "")}
+    return {"paths": asked_for(action), "next": 0, "got": [], "purpose": action.params.get("purpose", "")}
 
 
 RESPONDER = GetFiles()

@@ -120,6 +120,7 @@ class Settings(_Strict):
     DOWNLOAD_HOSTS: Annotated[tuple[str, ...], BeforeValidator(_json)] = (
         ".securitycenter.windows.com",
         ".security.microsoft.com",
+        ".security.microsoft.us",
         ".securitycenter.microsoft.us",
         ".blob.core.windows.net",
         ".blob.core.usgovcloudapi.net",

@@ -30,6 +30,7 @@ AFTER = frozenset(
         "lengthen",
         "wrong_content_type",
         "invalid_json",
+        "partial",
     }
 )
 _MISHAPS: dict[str, MishapKind] = {
@@ -125,6 +126,9 @@ def spoilt(fault: Fault, reply: Reply) -> Reply:
             return replace(_status(fault), effect=reply.effect)
         case "lengthen":
             return _lengthened(reply)
+        case "partial":
+            warning = {"Warning": '199 - "Microsoft/M365D/504/10000"'}
+            return replace(reply, status=206, headers={**reply.headers, **warning})
         case "wrong_content_type":
             return replace(reply, headers={**reply.headers, "Content-Type": "text/html; charset=utf-8"})
     return replace(reply, body=b'{"value": [{"id": ', file=None, headers=_without_length(reply))

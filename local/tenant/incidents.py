@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 
 from local.tenant import enums, shapes
 from local.tenant.clock import seven_digits, stamp
-from local.tenant.listing import ListQuery, ListRules, cut, read_expand, read_query
+from local.tenant.listing import ListQuery, ListRules, cut, read_expand, read_query, skip_token
 from local.tenant.odata import Field, ODataError
 from local.tenant.wire import ApiError, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from local.tenant.clock import Clock
@@ -67,20 +67,26 @@ class Incidents:
         self._visible: dict[str, datetime] = {}
         self._next_id = 2_972_395
         self.base_url = settings.public_url
+        self.alerts_granted = "SecurityAlert.Read.All" in settings.roles
 
     # what a caller of Graph sees
 
     def listing(self, options: Options, *, all_members: bool = False) -> Json:
         """Answer GET /security/incidents."""
         query = _checked(options, _INCIDENTS)
+        most = self._settings.incidents_most_skipped
+        if most and query.skip > most:
+            raise ApiError(400, "BadRequest", f"The limit of '{most}' for Skip query has been exceeded.")
         page = cut(self._shown(), query)
+        _bear(page.items if query.expand else [], self._settings.incidents_most_alerts)
         context = f"{_CONTEXT}/incidents{'(alerts())' if query.expand else ''}"
         answer: Json = {"@odata.context": context}
         if query.count:
             answer["@odata.count"] = page.total
-        if page.following:
-            answer["@odata.nextLink"] = self._next_link("incidents", options, page.following)
-        answer["value"] = [_view(one, alerts=query.expand, all_members=all_members) for one in page.items]
+        if page.following and self._settings.incidents_paging != "none":
+            skip = str(query.skip + query.top) if self._settings.incidents_paging == "skip" else ""
+            answer["@odata.nextLink"] = self._next_link("incidents", options, page.following, skip)
+        answer["value"] = [self._view(one, alerts=query.expand, all_members=all_members) for one in page.items]
         return answer
 
     def get(self, incident_id: str, options: Options | None = None, *, all_members: bool = False) -> Json:
@@ -90,7 +96,8 @@ class Incidents:
         except ODataError as error:
             raise ApiError(400, "BadRequest", str(error)) from error
         found = self._visible_one(incident_id)
-        view = _view(found, alerts=expand, all_members=all_members)
+        _bear([found] if expand else [], self._settings.incident_most_alerts)
+        view = self._view(found, alerts=expand, all_members=all_members)
         return {"@odata.context": f"{_CONTEXT}/incidents/$entity", **view}
 
     def patch(self, incident_id: str, body: object, by: str, *, all_members: bool = False) -> Json:
@@ -113,6 +120,22 @@ class Incidents:
         )
         self._touch(found, by)
         return {"@odata.context": f"{_CONTEXT}/incidents('{incident_id}')/comments", "value": list(found["comments"])}
+
+    def alerts_of(self, incident_id: str, options: Options, *, all_members: bool = False) -> Json:
+        """Answer GET /security/incidents/{id}/alerts: what an expansion had no place for."""
+        found = self._visible_one(incident_id)
+        rules = ListRules(
+            fields=_ALERT_FIELDS,
+            max_top=1000,
+            page=self._settings.expanded_alerts or self._settings.alerts_page,
+            options=frozenset({"$top", "$skip", "$skiptoken"}),
+        )
+        page = cut(found["alerts"], _checked(options, rules))
+        answer: Json = {"@odata.context": f"{_CONTEXT}/incidents('{incident_id}')/alerts"}
+        if page.following:
+            answer["@odata.nextLink"] = self._next_link(f"incidents/{incident_id}/alerts", options, page.following)
+        answer["value"] = [_shape(one, all_members=all_members) for one in page.items]
+        return answer
 
     def alerts(self, options: Options, *, all_members: bool = False) -> Json:
         """Answer GET /security/alerts_v2."""
@@ -214,14 +237,30 @@ class Incidents:
             raise ApiError(404, "ResourceNotFound", f"Incident {incident_id} was not found.")
         return found
 
-    def _next_link(self, name: str, options: Options, token: str) -> str:
-        kept = {key: value for key, value in options.items() if key not in {"$skip", "$skiptoken"}}
-        return f"{self.base_url}/v1.0/security/{name}?{urlencode({**kept, '$skiptoken': token}, safe='$')}"
+    def _view(self, found: Json, *, alerts: bool, all_members: bool) -> Json:
+        shown = {name: value for name, value in found.items() if name != "alerts"}
+        sent = self._settings.alerts_without_role
+        if alerts and sent != "sent" and not self.alerts_granted:
+            shown |= {} if sent == "missing" else {"alerts": None if sent == "null" else []}
+        elif alerts:
+            most = self._settings.expanded_alerts or len(found["alerts"])
+            if following := skip_token(most) if most < len(found["alerts"]) else "":
+                link = self._next_link(f"incidents/{found['id']}/alerts", {}, following)
+                shown["alerts@odata.nextLink"] = link
+            shown["alerts"] = found["alerts"][:most]
+        return _shape(shown, all_members=all_members)
+
+    def _next_link(self, name: str, options: Options, token: str, skip: str = "") -> str:
+        left_out = {"$skip", "$skiptoken", *(() if self._settings.next_link_expands else ("$expand",))}
+        kept = {key: value for key, value in options.items() if key not in left_out}
+        onwards = {"$skip": skip} if skip else {"$skiptoken": token}
+        return f"{self.base_url}/v1.0/security/{name}?{urlencode({**kept, **onwards}, safe='$')}"
 
 
-def _view(found: Json, *, alerts: bool, all_members: bool) -> Json:
-    shown = {name: value for name, value in found.items() if alerts or name != "alerts"}
-    return _shape(shown, all_members=all_members)
+def _bear(items: Sequence[Json], most: int) -> None:
+    """Fail as a service does whose incidents have too many alerts to be expanded, where it has a limit."""
+    if most and any(len(one["alerts"]) > most for one in items):
+        raise ApiError(500, "InternalServerError", "")
 
 
 def _shape(shown: Json, *, all_members: bool) -> Json:

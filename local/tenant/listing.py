@@ -90,7 +90,7 @@ def cut(items: Iterable[Json], query: ListQuery) -> Page:
         name = query.order
         found.sort(key=lambda item: ticks(item[name]), reverse=query.descending)
     end = query.skip + query.top
-    return Page(found[query.skip : end], len(found), _skip_token(end) if end < len(found) else None)
+    return Page(found[query.skip : end], len(found), skip_token(end) if end < len(found) else None)
 
 
 def _whole(options: Mapping[str, str], name: str, default: int) -> int:
@@ -127,7 +127,8 @@ def _order(text: str | None, rules: ListRules) -> tuple[str | None, bool]:
     return name, direction.strip() == "desc"
 
 
-def _skip_token(skip: int) -> str:
+def skip_token(skip: int) -> str:
+    """Return the token of a page that begins after so many."""
     return base64.urlsafe_b64encode(json.dumps({"after": skip}).encode()).rstrip(b"=").decode()
 
 

@@ -7,6 +7,7 @@ the seed they are given, so that a day of incidents can be played in a second, a
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -180,7 +181,9 @@ class Tenant:
             content=lambda: package.build(action.computer_dns_name, action.id, collected),
             content_key=action.id,
         )
-        return {"@odata.context": _STRING_CONTEXT, "value": f'"{link}"'}
+        wrapped = json.dumps(link)
+        escaped = wrapped.replace("/", "\\u002f") if self.settings.link_escaped else wrapped
+        return {"@odata.context": _STRING_CONTEXT, "value": escaped}
 
     def live_response_link(self, action_id: str, index: int) -> Json:
         """GET /api/machineactions/{id}/GetLiveResponseResultDownloadLink(index=N)."""

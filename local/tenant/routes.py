@@ -83,6 +83,11 @@ def _get_incident(tenant: Tenant, call: Call) -> Reply:
     return json_reply(200, tenant.get_incident(call.params["id"], call.options(), all_members=call.all_members))
 
 
+def _alerts_of_incident(tenant: Tenant, call: Call) -> Reply:
+    found = tenant.incidents.alerts_of(call.params["id"], call.options(), all_members=call.all_members)
+    return json_reply(200, found)
+
+
 def _patch_incident(tenant: Tenant, call: Call) -> Reply:
     body, incident_id = call.request.json(), call.params["id"]
     members = sorted(body) if isinstance(body, dict) else []
@@ -203,6 +208,7 @@ ROUTES: tuple[Route, ...] = (
     Route("token", "GET", re.compile("/msi/token"), "identity", _token),
     _graph("list incidents", "GET", "incidents", _list_incidents, _READ_INCIDENT, "incidents"),
     _graph("get incident", "GET", f"incidents/{_ID}", _get_incident, _READ_INCIDENT, "incidents"),
+    _graph("alerts of incident", "GET", f"incidents/{_ID}/alerts", _alerts_of_incident, _READ_INCIDENT, "alerts"),
     _graph("update incident", "PATCH", f"incidents/{_ID}", _patch_incident, _WRITE_INCIDENT, "incidents"),
     _graph("comment", "POST", f"incidents/{_ID}/comments", _comment, _WRITE_INCIDENT, "incidents"),
     _graph("list alerts", "GET", "alerts_v2", _list_alerts, _READ_ALERT, "alerts"),

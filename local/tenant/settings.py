@@ -69,9 +69,17 @@ class TenantSettings:
     link_seconds: float = 300.0
     link_expired_status: int = 403
     link_range: bool = True
+    link_escaped: bool = False
     live_response_link_seconds: float = 1800.0
     package_file: str | None = None
     alerts_page: int = 100
+    expanded_alerts: int = 0
+    alerts_without_role: Literal["sent", "missing", "null", "empty"] = "sent"
+    next_link_expands: bool = True
+    incidents_paging: Literal["skiptoken", "skip", "none"] = "skiptoken"
+    incidents_most_skipped: int = 0
+    incidents_most_alerts: int = 0
+    incident_most_alerts: int = 0
     slack_per_second: float = 1.0
     slack_burst: int = 5
     rates: Mapping[str, str] = field(default_factory=dict)
@@ -156,6 +164,10 @@ _NUMBERS = frozenset(
         "link_expired_status",
         "live_response_link_seconds",
         "alerts_page",
+        "expanded_alerts",
+        "incidents_most_skipped",
+        "incidents_most_alerts",
+        "incident_most_alerts",
         "slack_per_second",
         "slack_burst",
         "live_response_sessions",
@@ -191,6 +203,12 @@ _MAPPINGS = frozenset(
         "virustotal_files",
     }
 )
+_CHOICES = {
+    "duplicate_isolate": ("error", "silent", "race"),
+    "alerts_without_role": ("sent", "missing", "null", "empty"),
+    "incidents_paging": ("skiptoken", "skip", "none"),
+    "hunting_dynamic": ("text", "nested"),
+}
 
 
 def _mistakes(chosen: Mapping[str, Any]) -> list[str]:
@@ -202,10 +220,9 @@ def _mistakes(chosen: Mapping[str, Any]) -> list[str]:
             problems.append(f"'{name}' wants text")
         elif name in _MAPPINGS and not isinstance(value, dict):
             problems.append(f"'{name}' wants an object")
-    if chosen.get("duplicate_isolate", "error") not in {"error", "silent", "race"}:
-        problems.append("'duplicate_isolate' wants error, silent or race")
-    if chosen.get("hunting_dynamic", "text") not in {"text", "nested"}:
-        problems.append("'hunting_dynamic' wants text or nested")
+    for name, words in _CHOICES.items():
+        if chosen.get(name, words[0]) not in words:
+            problems.append(f"'{name}' wants {', '.join(words[:-1])} or {words[-1]}")
     if chosen.get("cloud", "commercial") not in CLOUDS:
         problems.append(f"'cloud' wants one of {', '.join(CLOUDS)}")
     if chosen.get("offline_status", "TimeOut") not in FINAL_STATUSES:

@@ -52,7 +52,6 @@ TELLING: Mapping[int, tuple[Kind, str]] = {
     7045: (Kind.SERVICE, "service installed"),
 }
 _THINGS = ("NewProcessName", "ServiceName", "TaskName", "ShareName", "MemberName")
-_DETAILS = ("CommandLine", "ImagePath", "ServiceFileName", "LogonType", "IpAddress")
 _DIGITS = 18
 """Characters of the number of a process: more than any has."""
 

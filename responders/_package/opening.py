@@ -37,6 +37,9 @@ _PIECE = 1 << 20
 _AT_ONCE = 2 << 20
 """A table of contents is read at one go, and takes ten times its room once it is parsed; members are read by pieces."""
 
+_SOON = 8 << 20
+"""Bytes that are passed over rather than asked for anew: as many as an answer of the storage has."""
+
 _ENCRYPTED = 0x1
 _READ = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """Ways of packing whose unpacking can be bounded; the library unpacks whole pieces of the others, however large."""
@@ -59,8 +62,7 @@ class Remote(io.RawIOBase):
         self._read_from = read_from
         self._at = 0
         self._stream: Iterator[bytes] = iter(())
-        self._streamed = -1
-        self._rest = b""
+        self._piece, self._start = b"", size + 1
 
     def readable(self) -> bool:
         """See `io.RawIOBase`."""
@@ -81,27 +83,29 @@ class Remote(io.RawIOBase):
         return self._at
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """See `io.RawIOBase`. What follows the last read costs no new request."""
+        """See `io.RawIOBase`. What was fetched last, and what follows it soon, costs no new request: members have gaps
+        between them.
+        """
         wanted = max(0, self._size - self._at)
         wanted = wanted if size is None or size < 0 else min(size, wanted)
         if not wanted:
             return b""
         if wanted > _AT_ONCE:
             raise OSError("more at once than any table of contents should have")
-        if self._streamed != self._at:
-            self._stream, self._rest, self._streamed = self._read_from(self._at), b"", self._at
-        parts, have = [self._rest], len(self._rest)
-        while have < wanted:
-            piece = next(self._stream, b"")
-            if not piece:
+        if not self._start <= self._at <= self._start + len(self._piece) + _SOON:
+            self._stream, self._piece, self._start = self._read_from(self._at), b"", self._at
+        parts, end = list[bytes](), self._at + wanted
+        while self._at < end:
+            begin = self._at - self._start
+            if part := self._piece[begin : begin + end - self._at]:
+                parts.append(part)
+                self._at += len(part)
+                continue
+            self._start += len(self._piece)
+            self._piece = next(self._stream, b"")
+            if not self._piece:
                 break
-            parts.append(piece)
-            have += len(piece)
-        whole = b"".join(parts)
-        found, self._rest = whole[:wanted], whole[wanted:]
-        self._at += len(found)
-        self._streamed = self._at
-        return found
+        return b"".join(parts)
 
 
 def opened(file: io.RawIOBase, device: str, source: str, left: Callable[[], float]) -> Opened:
@@ -134,20 +138,30 @@ class _Room:
 def _read_all(archive: zipfile.ZipFile, device: str, source: str, left: Callable[[], float]) -> Opened:
     entries = archive.infolist()
     problems = [f"it has {len(entries)} members; {MOST_MEMBERS} are read"] if len(entries) > MOST_MEMBERS else []
-    members: list[Member] = []
-    seen: set[str] = set()
-    room = _Room()
-    for entry in entries[:MOST_MEMBERS]:
+    members, seen, room = dict[int, Member](), set[str](), _Room()
+    as_they_lie: list[tuple[int, int]] = []
+    for number, entry in enumerate(entries[:MOST_MEMBERS]):
         if entry.is_dir():
             continue
-        path = entry.filename.replace("\\", "/")
-        stands_against = _against(entry, path, seen) or ("" if left() > 0 else "no time was left to read it")
+        path = _path(entry)
+        if stands_against := _against(entry, path, seen):
+            members[number] = Member(path, entry.file_size, Outcome.SKIPPED, detail=stands_against)
+        else:
+            as_they_lie.append((entry.header_offset, number))
         seen.add(path.lower())
-        if stands_against:
-            members.append(Member(path, entry.file_size, Outcome.SKIPPED, detail=stands_against))
-            continue
-        members.append(_one(archive, entry, path, room, (device, f"{source}/{path}", left)))
-    return Opened(tuple(members), tuple(problems))
+    for _, number in sorted(as_they_lie):
+        entry = entries[number]
+        path = _path(entry)
+        if left() > 0:
+            members[number] = _one(archive, entry, path, room, (device, f"{source}/{path}", left))
+        else:
+            detail = "no time was left to read it"
+            members[number] = Member(path, entry.file_size, Outcome.SKIPPED, detail=detail)
+    return Opened(tuple(members[number] for number in sorted(members)), tuple(problems))
+
+
+def _path(entry: zipfile.ZipInfo) -> str:
+    return entry.filename.replace("\\", "/")
 
 
 def _against(entry: zipfile.ZipInfo, path: str, seen: set[str]) -> str:

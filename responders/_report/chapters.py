@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from responders._afterwards import called, comes_after, state_told
 from responders._inert import defanged
 from responders._report.summary import GOOD, Row, kind_of, part, size_of
+from responders._several import asked_for
 from shared.models.action import State, target_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def evidence(report: Report, words: Words, names: dict[str, str]) -> list[Row]:
             continue
         head = {"device": names.get(target_of(action.device)) or words("whole"), "what": called(action, words)}
         kept = [each for each in action.artefacts if SNAPSHOT not in each.name]
-        rows += [{**head, **_item(each, known.get(each.name), words)} for each in kept]
+        rows += [{**head, **_item(each, known.get(each.name), words), "name": _name(each, action)} for each in kept]
         if not kept or (action.state not in GOOD and action.state is not State.OBSERVED):
             told = {"state": state_told(action, words), "kind": kind_of(action.state)}
             why = action.detail or action.doubt or action.reason
@@ -54,11 +55,18 @@ def evidence(report: Report, words: Words, names: dict[str, str]) -> list[Row]:
     return rows
 
 
+def _name(artefact: Artefact, action: Action) -> str:
+    """Where an item lies in its run; a file of a device lies under its number there, and is told with its path."""
+    name = artefact.name.rpartition("/data/")[2] or artefact.name
+    number = name.removeprefix("files/").partition(".")[0]
+    paths = {f"{place:03d}": path for place, path in enumerate(asked_for(action), 1)}
+    return f"{name}: {paths[number]}" if name.startswith("files/") and number in paths else name
+
+
 def _item(artefact: Artefact, hashes: Hashes | None, words: Words) -> Row:
     proof = hashes.proof if hashes else ""
     same = "✓"
     return {
-        "name": artefact.name.rpartition("/data/")[2] or artefact.name,
         "size": size_of(artefact.size),
         "sha256": artefact.sha256,
         "proof": words.of("proof", proof or "received"),

@@ -12,7 +12,7 @@ from responders._entries import plan_of
 from responders._interface import Lane
 from responders._investigation.gathering import findings_of
 from responders._report.value import Custody, Hashes, Note, Report, Revision, Step
-from responders._versions import snapshot_name
+from responders._unsent import snapshot_of
 from shared.errors import NotFound
 from shared.models.action import State
 from shared.models.asked import Remark
@@ -43,7 +43,7 @@ def gather(ports: Ports, state: IncidentState, kept: Sequence[KeptRevision], sto
     plan = plan_of(ports.documents, state)
     actions = actions_of(ports, state, plan)
     name = settings.REPORT_ZONE
-    snapshot = ports.documents.read(snapshot_name(state.id, state.assessed))
+    snapshot = snapshot_of(ports.documents, state.id, state.assessed)
 
     def left() -> float:
         return max(0.0, (stop - ports.clock.now()).total_seconds())

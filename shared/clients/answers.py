@@ -45,7 +45,7 @@ _DEEPEST = 64
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]*)?")
 _COMPUTING = re.compile(r"processing resources|\bcpu\b", re.IGNORECASE)
 _IN_PROGRESS = re.compile(r"already in progress", re.IGNORECASE)
-_VAGUE = frozenset({"", "badrequest", "invalidinput"})
+_VAGUE = frozenset({"", "badrequest", "conflict", "invalidinput", "invalidrequest"})
 _ACTIVE = "activerequestalreadyexists"
 _NOTHING = frozenset({"notfound", "resourcenotfound"})
 

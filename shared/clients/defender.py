@@ -5,6 +5,8 @@ Kept behind one adapter in case Microsoft retires more of this API than hunting.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import re
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from shared.clients.interface import ACTIONS_PAGE, ONBOARDED_PAGE, ActionPage, A
 from shared.errors import Cause, NotFound, OutcomeUnknown, Rejected, Transient
 from shared.models.command import Command, PutFile, RunScript
 from shared.models.device import LibraryFile, Machine, MachineAction
+from shared.models.lenient import device_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,15 +181,15 @@ class DefenderDevices:
         return MachineAction.model_validate(self._api.act(path, {"Comment": comment}, self._deadline))
 
     def package_link(self, action: str) -> str:
-        """See `Devices.package_link`. The value comes wrapped in quotation marks of its own."""
+        """See `Devices.package_link`."""
         return self._link(action, "getPackageUri")
 
     def _link(self, action: str, call: str) -> str:
         body = self._api.read(f"/api/machineactions/{quote(action, safe='')}/{call}").body
-        link = body.get("value")
-        if not isinstance(link, str) or not link.strip('"'):
+        link = _bare(body.get("value"))
+        if not link:
             raise Transient("Defender answered a download link without a value", cause=Cause.CONTENT)
-        return link.strip().strip('"')
+        return link
 
     def _act(self, device: str, verb: str, body: Mapping[str, object]) -> MachineAction:
         answer = self._api.act(f"/api/machines/{_safe(device)}/{verb}", body, self._deadline)
@@ -198,6 +201,17 @@ class DefenderDevices:
         return made
 
 
+def _bare(value: object) -> str:
+    """A link without the quotation marks that Defender wraps some in, which make it JSON once more, escapes and all.
+    Empty where there is none.
+    """
+    written = value.strip() if isinstance(value, str) else ""
+    with contextlib.suppress(ValueError):
+        inner = json.loads(written) if written.startswith('"') else written
+        return inner.strip() if isinstance(inner, str) else ""
+    return written.strip('"').strip()
+
+
 def _tagged(tags: object) -> bool:
     """Whether a device's tags are to be read; one that has none may say so with null, or not at all. A tag may protect
     it, so that what is no list of texts is no answer.
@@ -206,10 +220,10 @@ def _tagged(tags: object) -> bool:
 
 
 def _safe(device: str) -> str:
-    """A device id that cannot leave its place in a path or filter."""
+    """A device id that cannot leave its place in a path or filter, spelt as Defender does."""
     if not _DEVICE_ID.fullmatch(device):
         raise Rejected("not a Defender device id", status=400, code="InvalidInput")
-    return device
+    return device_id(device)
 
 
 def _file(name: str) -> str:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
 
-from shared.clients.answers import TooMuch, date_of
-from shared.clients.asking import Ways
+from shared.clients.answers import date_of
+from shared.clients.asking import Rungs, Ways, may_be_too_much
 from shared.clients.interface import IncidentPage
 from shared.errors import Cause, Rejected, Transient
 from shared.models import lenient
@@ -27,14 +25,16 @@ if TYPE_CHECKING:
     from shared.clients.web import Answer, Api
 
 PAGE = 50
-SIZES = (PAGE, 10, 1)
-"""How many incidents a page may hold, from the usual number down to where a single one is all that there is to hear."""
+_ALERTS = {"$expand": "alerts"}
+PORTIONS: tuple[tuple[int, Mapping[str, str]], ...] = ((PAGE, _ALERTS), (10, _ALERTS), (1, _ALERTS), (PAGE, {}))
+"""How many incidents a page may hold, and what comes with them: from the usual down to where a single one is all that
+there is to hear, and then without their alerts. A tenant with many alerts was seen to answer 500 to any list with them.
+"""
 
 BAD_REQUEST = 400
 _PREFER = {"Prefer": "include-unknown-enum-members"}
 _PATH = "/v1.0/security/incidents"
-_ALERTS = {"$expand": "alerts"}
-_EXPAND = re.compile(r"(?<=[?&])(?:\$|%24)expand=[^&]*&?", re.IGNORECASE)
+_PARTS = 6
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +46,27 @@ def instant(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """What is asked for, and the way: 0 with both bounds in the filter, 1 with the lower one, 2 with none."""
+    """What is asked for, and the way: 0 with both bounds in the filter, 1 with the lower one, 2 with none. `rung` is
+    the portion to a page, and `heard` how many incidents came on the pages before.
+    """
 
     way: int
     since: datetime
     until: datetime | None
+    rung: int = 0
+    heard: int = 0
 
-    def conditions(self) -> str:
-        """The part of it that Graph is asked to filter; empty where that is none."""
+    def conditions(self) -> Mapping[str, str]:
+        """The part of it that Graph is asked to filter, as a parameter; none where that is none."""
         if self.way > 1:
-            return ""
+            return {}
         upper = f" and lastUpdateDateTime lt {instant(self.until)}" if self.until and not self.way else ""
-        return f"lastUpdateDateTime ge {instant(self.since)}{upper}"
+        return {"$filter": f"lastUpdateDateTime ge {instant(self.since)}{upper}"}
+
+    def portion(self) -> Mapping[str, str]:
+        """How much is asked for at once, as parameters."""
+        size, alerts = PORTIONS[self.rung]
+        return {**alerts, "$top": str(size)}
 
     def holds(self, raw: Mapping[str, object]) -> bool:
         """Whether an incident belongs to it. What Graph filtered does; so may one that does not say when it changed."""
@@ -66,30 +75,24 @@ class _Span:
             return True
         return self.since <= updated and (self.until is None or updated < self.until)
 
-    def leading(self, link: str) -> str:
-        """The address of the next page, with what is still to be looked at on it where Graph does not filter."""
+    def leading(self, link: str, found: int) -> str:
+        """What leads to the page after one with `found` incidents. A full page from which no link leads on is not taken
+        for the last one: some lists of Graph's were seen to end like this, with more behind.
+        """
+        if not link and found < PORTIONS[self.rung][0]:
+            return ""
         until = instant(self.until) if self.until else ""
-        return f"{self.way} {instant(self.since)} {until} {link}" if link and self.way else link
+        return f"{self.way} {self.rung} {self.heard + found} {instant(self.since)} {until} {link}"
 
 
 def _read(following: str) -> tuple[_Span, str]:
     """What `leading` wrote. An address alone is one of a list that Graph filters."""
-    way, _, rest = following.partition(" ")
-    since, _, rest = rest.partition(" ")
-    until, _, link = rest.partition(" ")
-    begun = lenient.instant(since)
-    if way not in {"1", "2"} or begun is None:
+    parts = following.split(" ", _PARTS - 1)
+    begun = lenient.instant(parts[3]) if len(parts) == _PARTS else None
+    if begun is None:
         return _Span(0, datetime.min.replace(tzinfo=UTC), None), following
-    return _Span(int(way), begun, lenient.instant(until)), link
-
-
-def _without_alerts(following: str) -> str:
-    """The address of a page of a list that was asked for with alerts, of the same page without them."""
-    return _EXPAND.sub("", following)
-
-
-def _with_alerts(following: str) -> str:
-    return f"{following}&$expand=alerts" if following and not _EXPAND.search(following) else following
+    way, rung, heard = map(int, parts[:3])
+    return _Span(way, begun, lenient.instant(parts[4]), rung, heard), parts[5]
 
 
 class GraphIncidents:
@@ -99,25 +102,35 @@ class GraphIncidents:
         """`api` carries a token for Graph."""
         self._api = api
         self._ways = Ways()
-        self._sizes = Ways()
+        self._rungs = Rungs(len(PORTIONS) - 1)
 
     def changed(self, since: datetime, until: datetime | None = None, *, following: str = "") -> IncidentPage:
-        """See `Incidents.changed`. Beside the page's own address, `next` then carries what is still to be looked at."""
-        size = self._sizes.first()
+        """See `Incidents.changed`. Beside the page's own address, `next` carries what was asked for."""
+        span, link = _read(following) if following else self._begun(since, until)
         try:
-            return self._heard(*self._page(since, until, following, SIZES[size]))
+            page = self._heard(*(self._on(span, link) if following else self._first(span, span.portion())))
         except Transient as error:
-            if error.cause is not Cause.LONG:
+            if may_be_too_much(error):
+                log.warning("a page of %d incidents may be too much (%s)", PORTIONS[span.rung][0], error)
+                self._rungs.failed(span.rung, surely=error.cause is Cause.LONG)
+            raise
+        if not page.next:
+            self._rungs.done(span.rung)
+        return page
+
+    def _begun(self, since: datetime, until: datetime | None) -> tuple[_Span, str]:
+        """A list to be asked for. In doubt a single incident without its alerts is asked for first, to see what Graph's
+        trouble is about.
+        """
+        span = _Span(self._ways.first(), since, until, self._rungs.first())
+        if self._rungs.doubted():
+            try:
+                self._first(span, {"$top": "1"})
+            except Transient:
+                self._rungs.answered(light=False)
                 raise
-            log.warning("a page of %d incidents is too long (%s)", SIZES[size], error)
-            if size + 1 < len(SIZES):
-                self._sizes.refused(size)
-            if size + 1 < len(SIZES) or not isinstance(error.__cause__, TooMuch):
-                raise
-            bare = self._heard(*self._page(since, until, _without_alerts(following), SIZES[size], {}))
-            if len(bare.incidents) > 1:  # a list that was begun with longer pages: it is begun anew with shorter ones
-                raise
-        return replace(bare, incidents=(), too_long=bare.incidents, next=_with_alerts(bare.next))
+            self._rungs.answered(light=True)
+        return span, ""
 
     def _heard(self, span: _Span, answer: Answer) -> IncidentPage:
         found = answer.body.get("value")
@@ -128,26 +141,24 @@ class GraphIncidents:
         except (ValueError, TypeError):
             raise Transient("Graph answered without a usable Date", cause=Cause.CONTENT) from None
         rows = [item for item in found if isinstance(item, dict) and span.holds(item)]
-        return IncidentPage(rows, date, span.leading(self._next(answer.body.get("@odata.nextLink"))))
+        following = span.leading(self._next(answer.body.get("@odata.nextLink")), len(found))
+        page = IncidentPage(rows, date, following, filtered=not span.way)
+        if answer.partial or "$expand" not in span.portion():
+            return replace(page, incidents=(), bare=rows, partial=answer.partial)
+        return page
 
-    def _page(
-        self,
-        since: datetime,
-        until: datetime | None,
-        following: str,
-        size: int,
-        more: Mapping[str, str] = MappingProxyType(_ALERTS),
-    ) -> tuple[_Span, Answer]:
-        if following:
-            span, link = _read(following)
+    def _on(self, span: _Span, link: str) -> tuple[_Span, Answer]:
+        """The page that `leading` leads to."""
+        if link:
             return span, self._api.read(self._checked(link), headers=_PREFER)
-        return self._first(_Span(self._ways.first(), since, until), {**more, "$top": str(size)})
+        params = {**span.conditions(), **span.portion(), "$skip": str(span.heard)}
+        return span, self._api.read(_PATH, params, _PREFER)
 
     def _first(self, span: _Span, params: Mapping[str, str]) -> tuple[_Span, Answer]:
         """The first page of a list, asked for in the narrowest way that Graph takes."""
         wanted = span.conditions()
         try:
-            return span, self._api.read(_PATH, {"$filter": wanted, **params} if wanted else dict(params), _PREFER)
+            return span, self._api.read(_PATH, {**wanted, **params}, _PREFER)
         except Rejected as error:
             if error.status != BAD_REQUEST or not wanted:
                 raise
@@ -172,8 +183,18 @@ class GraphIncidents:
 
     def get(self, incident: str, *, alerts: bool = False) -> Mapping[str, object]:
         """See `Incidents.get`."""
-        params = {"$expand": "alerts"} if alerts else None
-        return self._api.read(f"{_PATH}/{quote(incident, safe='')}", params, _PREFER).body
+        answer = self._api.read(f"{_PATH}/{quote(incident, safe='')}", _ALERTS if alerts else None, _PREFER)
+        if answer.partial:
+            raise Transient("Graph answered a part of an incident only", cause=Cause.CONTENT)
+        return answer.body
+
+    def more_alerts(self, following: str) -> tuple[Sequence[Mapping[str, object]], str]:
+        """See `Incidents.more_alerts`."""
+        body = self._api.read(self._next(following), headers=_PREFER).body
+        found = body.get("value")
+        if not isinstance(found, list):
+            raise Transient("Graph answered a list of alerts without its value", cause=Cause.CONTENT)
+        return [item for item in found if isinstance(item, dict)], self._next(body.get("@odata.nextLink"))
 
     def set_tags(self, incident: str, tags: Sequence[str]) -> None:
         """See `Incidents.set_tags`."""

@@ -13,17 +13,19 @@ import queue
 import threading
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import requests
 from urllib3.exceptions import HTTPError
 
 from shared.clients.answers import REDIRECTS, TooMuch, refusal
+from shared.errors import BulkheadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
+Failure: TypeAlias = requests.RequestException | BulkheadError
 
 LARGEST = 24 << 20
 """Bytes of an answer at the most, unpacked: as JSON it takes several times as many, and an instance has 512 MB."""
@@ -67,7 +69,7 @@ class _Listener:
     """One call, in a thread of its own, until it is over or nobody waits for it any more."""
 
     def __init__(self, call: Callable[[], requests.Response], largest: int) -> None:
-        self.results: queue.SimpleQueue[Heard | requests.RequestException] = queue.SimpleQueue()
+        self.results: queue.SimpleQueue[Heard | Failure] = queue.SimpleQueue()
         self._call = call
         self._largest = largest
         self._response: requests.Response | None = None
@@ -106,7 +108,7 @@ def hear(
     call: Callable[[], requests.Response], seconds: float, sent: Revocable | None = None, largest: int = LARGEST
 ) -> Heard:
     """The answer to `call`, which has to leave the body to be read (`stream`). Raises requests' own errors, a time-out
-    after `seconds` in all.
+    after `seconds` in all, and what `call` raises on purpose.
 
     The thread ends by itself; whatever it still learns is found by the listing that follows every unknown outcome. One
     that is still looking up the name or connecting by then must not send any more, so that `sent` is revoked: no
@@ -121,7 +123,7 @@ def hear(
             sent.revoked = True
         listener.give_up()
         raise requests.Timeout(f"no whole answer within {seconds:g} s") from None
-    if isinstance(result, requests.RequestException):
+    if isinstance(result, Failure):
         raise result
     return result
 
@@ -131,7 +133,7 @@ def begun(call: Callable[[], requests.Response], seconds: float) -> requests.Res
     time-out after `seconds` in all. The thread ends by itself, and what comes after that is closed.
     """
     given_up = threading.Event()
-    results: queue.SimpleQueue[requests.Response | requests.RequestException] = queue.SimpleQueue()
+    results: queue.SimpleQueue[requests.Response | Failure] = queue.SimpleQueue()
 
     def run() -> None:
         try:
@@ -148,21 +150,21 @@ def begun(call: Callable[[], requests.Response], seconds: float) -> requests.Res
         given_up.set()
         _close(results)
         raise OutOfTime(f"no answer begun within {seconds:g} s") from None
-    if isinstance(result, requests.RequestException):
+    if isinstance(result, Failure):
         raise result
     return result
 
 
-def _close(results: queue.SimpleQueue[requests.Response | requests.RequestException]) -> None:
+def _close(results: queue.SimpleQueue[requests.Response | Failure]) -> None:
     with contextlib.suppress(queue.Empty):
         if isinstance(late := results.get_nowait(), requests.Response):
             late.close()
 
 
-def _tried(call: Callable[[], T]) -> T | requests.RequestException:
+def _tried(call: Callable[[], T]) -> T | Failure:
     try:
         return call()
-    except requests.RequestException as error:
+    except (requests.RequestException, BulkheadError) as error:
         return error
     except (HTTPError, HTTPException, OSError, ValueError) as error:  # what the library lets through
         return requests.ConnectionError(f"{type(error).__name__} below requests")

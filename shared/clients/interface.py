@@ -26,13 +26,17 @@ LONGEST_WAIT = 3600.0
 @dataclass(frozen=True, slots=True)
 class IncidentPage:
     """A page of incidents as Graph sent them. `date` is the service's clock; `next` leads to the next page, if any.
-    `too_long` are incidents that are longer than any answer that we take, without their alerts.
+    `bare` are incidents without their alerts, or with some of them at best: each has to be read by itself (`get`). With
+    `partial` the service says that it left incidents out. `filtered`: what it does not filter by is filtered here, and
+    then an incident that is updated leaves none of the pages.
     """
 
     incidents: Sequence[Mapping[str, object]]
     date: datetime
     next: str
-    too_long: Sequence[Mapping[str, object]] = ()
+    bare: Sequence[Mapping[str, object]] = ()
+    partial: bool = False
+    filtered: bool = True
 
 
 class Incidents(Protocol):
@@ -42,11 +46,17 @@ class Incidents(Protocol):
         """A page of at most 50 incidents, alerts expanded, last updated from `since` on and before `until`; with
         `following`, the page that an earlier answer named `next`, which keeps to what was asked then. Where the service
         refuses the filter, more are read and filtered here, so that a page may hold few or none. After one that was too
-        long (`Transient`, cause `LONG`) pages are shorter for a while.
+        much for the service or for us (`Transient`: cause `LONG`, or `LATE` and server errors that come again) pages
+        are shorter for a while, in the end without alerts. A 400 to `following` is `Rejected`: so many cannot be had.
         """
 
     def get(self, incident: str, *, alerts: bool = False) -> Mapping[str, object]:
         """One incident with its comments, and with its alerts expanded where they are asked for. Raises NotFound."""
+
+    def more_alerts(self, following: str) -> tuple[Sequence[Mapping[str, object]], str]:
+        """A page of those alerts of an incident for which an answer had no place, and where the next page is, if any.
+        `following` is the address that was named (`alerts@odata.nextLink`). Budget `alerts`.
+        """
 
     def set_tags(self, incident: str, tags: Sequence[str]) -> None:
         """Replace the custom tags, ours and everybody's: read them first."""

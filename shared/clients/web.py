@@ -21,6 +21,7 @@ from shared.errors import Cause, OutcomeUnknown, Throttled, Transient
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_PARTIAL = 206
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 """Seconds without a byte."""
@@ -84,7 +85,7 @@ class Api:
         url = path if path.startswith(self.base + "/") else self.base + path
         heard = self._sent("GET", url, params=params, headers=headers or {})
         heard.raise_for()
-        return Answer(object_of(heard.headers, heard.body), heard.headers)
+        return Answer(object_of(heard.headers, heard.body), heard.headers, heard.status)
 
     def ask(self, path: str, body: Mapping[str, object], seconds: float) -> Answer:
         """A POST that only reads: it is repeated as a GET is when the connection fails, but not when nothing was heard
@@ -143,25 +144,30 @@ class Api:
             raise Transient(said, cause=cause_of(error)) from error
 
     def act(self, path: str, body: Mapping[str, object], deadline: float) -> Mapping[str, Any]:
-        """POST that acts on a device: once, and within `deadline` seconds in all. A token that was refused is dropped;
-        to send again with another one is up to whoever lists first.
+        """POST that acts on a device: once, and within `deadline` seconds in all, the token's way here among them. A
+        token that was refused is dropped; to send again with another one is up to whoever lists first.
         """
-        token = self._token()
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         sent = Revocable(json.dumps(body).encode())
+        tokens: list[str] = []
 
         def post() -> requests.Response:
+            tokens.append(self._token())
+            if sent.revoked:
+                raise requests.Timeout("the caller has given up")
+            headers = {"Authorization": f"Bearer {tokens[0]}", "Content-Type": "application/json"}
             return self._http.post(self.base + path, data=sent, headers=headers, **self._limits(deadline))
 
         try:
             heard = hear(post, deadline, sent)
         except requests.RequestException as error:
             cause = cause_of(error)
+            if not tokens:  # whoever gets one after this sees that nobody waits any more
+                raise Transient(f"POST {path}: no token within {deadline:g} s", cause=Cause.TOKEN) from error
             if never_sent(error):
                 raise Transient(f"POST {path}: no connection", cause=cause) from error
             raise OutcomeUnknown(f"POST {path}: {type(error).__name__}", cause=cause) from error
         if heard.status == UNAUTHORISED:
-            self._renew(token)
+            self._renew(tokens[0])
         try:
             heard.raise_for()
             return object_of(heard.headers, heard.body, any_type=True)
@@ -178,7 +184,13 @@ class Api:
 class Answer:
     """A JSON answer with its headers, in whatever case they are asked for."""
 
-    def __init__(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
-        """Keep both."""
+    def __init__(self, body: Mapping[str, Any], headers: Mapping[str, str], status: int = 200) -> None:
+        """Keep them; `status` is that of a success."""
         self.body = body
         self.headers = headers
+        self.status = status
+
+    @property
+    def partial(self) -> bool:
+        """Whether the service says itself that this is not all: a part of what it is made of was not to be had."""
+        return self.status == _PARTIAL

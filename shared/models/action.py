@@ -225,12 +225,14 @@ class Action(Kept):
         return first if _PLAIN.fullmatch(first) and not self.alike else self.device[:8]
 
     def to(self, state: State, now: datetime, **changes: object) -> Action:
-        """The action in another state (or in the same one anew) from `now` on. Final states have no due time, and the
-        advice of the state before is none any more.
+        """The action in another state (or in the same one anew) from `now` on. Final states have no due time, except
+        where something may be kept in a run of it: until that is sealed. The advice of the state before is none any
+        more.
         """
         fresh: dict[str, object] = {"state": state, "since": now, "due": None, "in_line": False, **changes}
         if state.final:
-            fresh |= {"due": None, "finished_at": now, "todo": changes.get("todo", "")}
+            due = now if self.progress else None
+            fresh |= {"due": due, "finished_at": now, "todo": changes.get("todo", "")}
         return self.model_copy(update=fresh)
 
 

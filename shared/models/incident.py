@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.models.lenient import Instant, Sifted, Text, Texts, Token, Tokens, Whole, instant, record, records
+from shared.models.lenient import (
+    DeviceId,
+    Instant,
+    Sifted,
+    Text,
+    Texts,
+    Token,
+    Tokens,
+    Whole,
+    instant,
+    record,
+    records,
+    text,
+    token,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +38,12 @@ OWN_TAG = "bulkhead"
 
 _AHEAD = timedelta(days=1)
 _AT_REST = {"", "none", "remediated", "prevented", "blocked", "notfound"}
-_UNIMPORTANT = {"lastUpdateDateTime", "lastModifiedBy", "comments", "@odata.context", "@odata.nextLink"}
+_UNIMPORTANT = {"lastUpdateDateTime", "lastModifiedBy", "comments"}
+_OF_THE_ANSWER = "@odata."
+_TYPE = "@odata.type"
+_IN_NO_ORDER = frozenset({"alerts", "evidence"})
+MORE_ALERTS = "alerts@odata.nextLink"
+"""The member that leads to alerts for which an answer had no place."""
 
 
 class _Sent(BaseModel):
@@ -72,7 +91,7 @@ class Evidence(_Sent):
     roles: Tokens = ()
     detailed_roles: Texts = Field((), alias="detailedRoles")
     tags: Texts = ()
-    device_id: Text = Field("", alias="mdeDeviceId")
+    device_id: DeviceId = Field("", alias="mdeDeviceId")
     host_name: Text = Field("", alias="hostName")
     dns_name: Text = Field("", alias="deviceDnsName")
     onboarding: Token = Field("", alias="onboardingStatus")
@@ -175,6 +194,17 @@ class Incident(_Sent):
     system_tags: Texts = Field((), alias="systemTags")
     priority: Whole = Field(None, alias="priorityScore")
     alerts: Annotated[tuple[Alert, ...], Sifted(records)] = ()
+    more_alerts: Text = Field("", alias=MORE_ALERTS)
+
+    @property
+    def merged(self) -> bool:
+        """Whether it was merged away, and its alerts with it."""
+        return bool(self.merged_into) or self.status == "redirected"
+
+    @property
+    def whole(self) -> bool:
+        """Whether all its alerts were sent: an incident has some, so none means that nobody sent them."""
+        return bool(self.alerts) and not self.more_alerts
 
     @property
     def newest_alert(self) -> datetime | None:
@@ -201,31 +231,57 @@ def updated_of(raw: Mapping[str, object], date: datetime) -> datetime | None:
     return None if updated and updated - date > _AHEAD else updated
 
 
+def lacks_alerts(raw: Mapping[str, object]) -> bool:
+    """Whether an incident came without alerts that it should have: without any, though it was not merged away, or with
+    some of more.
+    """
+    if text(raw.get("redirectIncidentId")) or token(raw.get("status")) == "redirected":
+        return False
+    alerts = raw.get("alerts")
+    return bool(raw.get(MORE_ALERTS)) or not (isinstance(alerts, list) and any(isinstance(one, dict) for one in alerts))
+
+
 def version_of(raw: Mapping[str, object]) -> str:
     """A name for what the incident says: 24 hex digits over its content.
 
-    Left out is what changes without saying anything new: comments, update times, who touched it, and our own tags.
+    Left out is what changes without saying anything new: comments, update times, who touched it, our own tags, what an
+    answer says of itself, and in which order alerts and their evidence stand. Where alerts are lacking, its time of
+    update is all that tells whether there is something new.
     """
-    material = json.dumps(_important(raw), sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
-    return hashlib.sha256(material.encode()).hexdigest()[:24]
+    told = _important(raw)
+    if lacks_alerts(raw):
+        told["lastUpdateDateTime"] = raw.get("lastUpdateDateTime")
+    return _digest(told)
 
 
-def _important(value: object) -> object:
+def _digest(value: object) -> str:
+    written = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return hashlib.sha256(written.encode()).hexdigest()[:24]
+
+
+def _important(value: Mapping[str, object]) -> dict[str, object]:
+    told: dict[str, object] = {}
+    for key, member in value.items():
+        if key in _UNIMPORTANT or (_OF_THE_ANSWER in key and key != _TYPE):
+            continue
+        if key == "customTags":
+            tags = _own_tags_out(member)
+            if tags:  # having none may be written as null, as an empty list or not at all
+                told[key] = tags
+        elif isinstance(member, dict):
+            told[key] = _important(member)
+        elif isinstance(member, list):
+            parts = [_part(each) for each in member]
+            told[key] = sorted(map(_digest, parts)) if key in _IN_NO_ORDER else parts
+        else:
+            told[key] = member
+    return told
+
+
+def _part(value: object) -> object:
     if isinstance(value, dict):
-        told = {}
-        for key, member in value.items():
-            if key in _UNIMPORTANT:
-                continue
-            if key == "customTags":
-                tags = _own_tags_out(member)
-                if tags:  # having none may be written as null, as an empty list or not at all
-                    told[key] = tags
-            else:
-                told[key] = _important(member) if isinstance(member, (dict, list)) else member
-        return told
-    if isinstance(value, list):
-        return [_important(member) if isinstance(member, (dict, list)) else member for member in value]
-    return value
+        return _important(value)
+    return [_part(each) for each in value] if isinstance(value, list) else value
 
 
 def _own_tags_out(tags: object) -> object:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
+_MADE = re.compile(r"[0-9A-Fa-f]{40}")
+_NO_CAPITALS = r"^[^A-Z]*$"
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _BEYOND = 1 << 63
 
@@ -58,6 +60,14 @@ def text(value: object) -> str:
 def token(value: object) -> str:
     """An enum member, lower-cased so that PascalCase, camelCase and case slips compare equal."""
     return text(value).strip().lower()
+
+
+def device_id(value: object) -> str:
+    """A device's id. One that Defender made (40 hexadecimal digits) in small letters, as it has them itself: its
+    filters compare letter by letter, and so do hunting queries.
+    """
+    written = text(value)
+    return written.lower() if _MADE.fullmatch(written) else written
 
 
 def whole(value: object) -> int | None:
@@ -122,12 +132,17 @@ class _Plainly:
 
     read: Callable[[object], str]
     word: bool = False
+    pattern: str | None = None
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Called by pydantic."""
         del source, handler
         clean = core_schema.str_schema(
-            strict=True, min_length=0, strip_whitespace=self.word or None, to_lower=self.word or None
+            strict=True,
+            min_length=0,
+            pattern=self.pattern,
+            strip_whitespace=self.word or None,
+            to_lower=self.word or None,
         )
         odd = core_schema.no_info_plain_validator_function(self.read)
         return core_schema.union_schema([clean, odd], mode="left_to_right", serialization=_AS_STR)
@@ -150,6 +165,7 @@ _AS_STR = core_schema.simple_ser_schema("str")
 
 Text = Annotated[str, _Plainly(text)]
 Token = Annotated[str, _Plainly(token, word=True)]
+DeviceId = Annotated[str, _Plainly(device_id, pattern=_NO_CAPITALS)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(texts)]
 Tokens = Annotated[tuple[str, ...], BeforeValidator(tokens)]
 Whole = Annotated[int | None, BeforeValidator(whole)]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 30.0
 """To connect and, since `http.client` sends under the same limit, to send a body of up to 8 MiB."""
 
-ANSWER_SECONDS = 60.0
-"""For the answer to a body or to a long list of blocks."""
+ANSWER_SECONDS = 40.0
+"""For the answer to a body or to a long list of blocks: a call has more than twice that left when its time is over."""
 
 
 class BlobDocuments:

@@ -40,6 +40,10 @@ RETRIES = 2
 TAKEN_AT_ONCE = 1024 * 1024
 """Bytes that the SDK takes off an answer at once. (Its own 4 KiB cost four times the processor time of the rest.)"""
 
+_PUBLIC = "core.windows.net"
+_SUFFIXES = dict.fromkeys(("gcchigh", "dod"), "core.usgovcloudapi.net")
+"""Where accounts are in the clouds of governments: an identity of one cloud has no tokens for another."""
+
 # Known to everybody: learn.microsoft.com "Use the Azurite emulator", well-known storage account and key.
 _DEVELOPMENT = "usedevelopmentstorage=true"
 _AZURITE = (
@@ -85,7 +89,8 @@ def locate(setting: str, settings: Mapping[str, str]) -> Location:
 
 def _urls(setting: str, settings: Mapping[str, str]) -> dict[str, str]:
     account = settings.get(f"{setting}__accountName", "").strip()
-    derived = {service: f"https://{account}.{service}.core.windows.net" for service in SERVICES if account}
+    suffix = _SUFFIXES.get(settings.get("DEFENDER_CLOUD", ""), _PUBLIC)
+    derived = {service: f"https://{account}.{service}.{suffix}" for service in SERVICES if account}
     given = {service: settings.get(f"{setting}__{service}ServiceUri", "").strip().rstrip("/") for service in SERVICES}
     return derived | {service: url for service, url in given.items() if url}
 

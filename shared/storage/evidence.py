@@ -28,7 +28,7 @@ from shared.storage.blobs import ANSWER_SECONDS, CONNECT_SECONDS, is_written_by,
 from shared.storage.cutting import Cutter
 from shared.storage.failures import translated
 from shared.storage.interface import Conflict, Stored, Version, verified
-from shared.storage.joining import lent, pull
+from shared.storage.joining import FIRST_SECONDS, lent, pull
 from shared.storage.reading import ranges
 
 if TYPE_CHECKING:
@@ -83,12 +83,16 @@ class BlobEvidence:
         block_size: int = BLOCK_SIZE,
         in_flight: int = 3,
         pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Use the container of `client`; up to `in_flight` blocks are sent while the next is read."""
+        """Use the container of `client`; up to `in_flight` blocks are sent while the next is read. `clock` gives the
+        seconds by which it is known that something hangs.
+        """
         self._client = client
         self._block_size = block_size
         self._in_flight = in_flight
         self._pause = pause
+        self._clock = clock
 
     def write_once(
         self, name: str, chunks: Iterable[bytes], *, metadata: Mapping[str, str], tags: Mapping[str, str] | None = None
@@ -131,7 +135,7 @@ class BlobEvidence:
         blocks = {staged.next_id(): piece for piece in pieces if piece.size}
         blob = self._client.get_blob_client(name)
         enough = Event()
-        if not pull(blob, dict(list(blocks.items())[:1]), staging, enough):
+        if not pull(blob, dict(list(blocks.items())[:1]), staging, enough, FIRST_SECONDS):
             return self.write_once(name, check(verified(pieces, staging)), metadata=metadata, tags=tags)
         pool = ThreadPoolExecutor(1, thread_name_prefix="pull")
         try:
@@ -160,14 +164,18 @@ class BlobEvidence:
                 sent.result()
 
     def _send(self, blob: BlobClient, block_id: str, block: memoryview) -> None:
-        # The SDK may repeat this one: the same block under the same id is the same block.
-        with _taken_on_conflict(), translated(f"staging {self._client.container_name}/{blob.blob_name}"):
-            blob.stage_block(
-                block_id,
-                block,  # type: ignore[arg-type] # it takes whatever has a length and can be sent
-                connection_timeout=CONNECT_SECONDS,
-                read_timeout=ANSWER_SECONDS,
-            )
+        def attempt() -> None:
+            with _taken_on_conflict(), translated(f"staging {self._client.container_name}/{blob.blob_name}"):
+                blob.stage_block(
+                    block_id,
+                    block,  # type: ignore[arg-type] # it takes whatever has a length and can be sent
+                    connection_timeout=CONNECT_SECONDS,
+                    read_timeout=ANSWER_SECONDS,
+                    retry_total=0,
+                )
+
+        # It may be repeated without a look: the same block under the same id is the same block.
+        writing.write(attempt, lambda: None, self._pause, self._clock)
 
     def _commit(
         self,
@@ -206,7 +214,7 @@ class BlobEvidence:
             return replace(_described(standing), created=is_written_by(standing, staged.write_id))
 
         try:
-            return writing.write(attempt, found, self._pause)
+            return writing.write(attempt, found, self._pause, self._clock)
         except Conflict as error:
             return self._standing(name, error)
         except Rejected as error:

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
-MAX_BATCH = 100
-"""Changes in one commit at the most (Azure Tables: one transaction, one partition)."""
-
-MAX_VALUE = 1000
-"""Characters in one metadata value."""
+MAX_BATCH, MAX_VALUE, MAX_TEXT_UNITS = 100, 1000, 500_000
+"""Changes in one commit at the most (Azure Tables: one transaction, one partition), characters in one metadata value,
+UTF-16 units (an emoji counts as two) in the text of one row: 1,000,000 of an entity's 1,048,576 bytes.
+"""
 
 
 class Conflict(BulkheadError):

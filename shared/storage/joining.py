@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
 from shared.errors import BulkheadError, Rejected, Transient
-from shared.storage.blobs import CONNECT_SECONDS
 from shared.storage.failures import translated
 from shared.storage.interface import Conflict, Loan
 
@@ -26,15 +25,22 @@ if TYPE_CHECKING:
     from shared.storage.interface import Piece, Staging
 
 PULL_SECONDS = 300.0
-"""For the storage to fetch one piece."""
+"""For the storage to fetch one piece, while we read the others and can end it."""
+
+FIRST_SECONDS = 40.0
+"""Likewise for the first one, which is waited for: a call has more than twice that left when its time is over."""
+
+_REPEATED = 1
 
 LENT_FOR = timedelta(hours=1)
 _SCOPE = "https://storage.azure.com/.default"
 
 
-def pull(blob: BlobClient, pieces: Mapping[str, Piece], staging: Staging, enough: Event) -> bool:
-    """Have the storage fetch each piece as the block of its id, until it is `enough`; False where it cannot, or has not
-    fetched all. Raises Transient.
+def pull(
+    blob: BlobClient, pieces: Mapping[str, Piece], staging: Staging, enough: Event, seconds: float = PULL_SECONDS
+) -> bool:
+    """Have the storage fetch each piece as the block of its id, within so many seconds or once more in as many, until
+    it is `enough`; False where it cannot, or has not fetched all. Raises Transient.
     """
     for block_id, piece in pieces.items():
         if enough.is_set():
@@ -46,8 +52,8 @@ def pull(blob: BlobClient, pieces: Mapping[str, Piece], staging: Staging, enough
                     block_id,
                     loan.url,
                     source_authorization=loan.authorization or None,
-                    connection_timeout=CONNECT_SECONDS,
-                    read_timeout=PULL_SECONDS,
+                    read_timeout=seconds,
+                    retry_total=_REPEATED,
                 )
         except (Rejected, Conflict, Transient) as error:
             if _cannot(error):

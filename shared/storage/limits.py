@@ -14,13 +14,10 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.storage.interface import MAX_BATCH, MAX_VALUE, Change, Delete
+from shared.storage.interface import MAX_BATCH, MAX_TEXT_UNITS, MAX_VALUE, Change, Delete
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-MAX_TEXT_UNITS = 500_000
-"""UTF-16 units (an emoji counts as two) in the text of one row: 1,000,000 of an entity's 1,048,576 bytes."""
 
 MAX_COMMIT_BYTES = 4_000_000
 """Bytes of all the texts of one commit as escaped JSON, with an allowance for each row's envelope."""

@@ -43,6 +43,7 @@ class BlobPages:
                 content_settings=content,
                 connection_timeout=CONNECT_SECONDS,
                 read_timeout=ANSWER_SECONDS,
+                retry_total=1,
             )
 
     def read(self, name: str) -> bytes | None:

@@ -8,6 +8,7 @@ is repeated here: after every answer that was lost, what stands there is read, a
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
@@ -26,13 +27,23 @@ WAITS = (0.2, 1.0, 2.0)
 LONGEST_WAIT = 5.0
 """Seconds: who is asked to wait longer lets the caller decide."""
 
+REPEATED_FOR = 50.0
+"""Seconds after which nothing is tried once more. A call has two minutes from the end of its time until the platform
+ends its worker: what hangs is given up before, and was tried twice where each try takes `blobs.ANSWER_SECONDS`.
+"""
+
 
 def new_write_id() -> str:
     """Give an id that no other write has: 32 characters."""
     return uuid4().hex
 
 
-def write(attempt: Callable[[], T], ours: Callable[[], T | None], pause: Callable[[float], None]) -> T:
+def write(
+    attempt: Callable[[], T],
+    ours: Callable[[], T | None],
+    pause: Callable[[float], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
     """Give what `attempt` gives, or, after a lost answer, what `ours` finds of its effect (None: no trace of it).
 
     Raises:
@@ -42,6 +53,7 @@ def write(attempt: Callable[[], T], ours: Callable[[], T | None], pause: Callabl
     """
     doubtful = False
     failure: Transient | None = None
+    began = clock()
     for wait in WAITS:
         try:
             return attempt()
@@ -58,6 +70,6 @@ def write(attempt: Callable[[], T], ours: Callable[[], T | None], pause: Callabl
         pause(min(max(wait, asked), LONGEST_WAIT))
         if doubtful and (found := ours()) is not None:
             return found
-        if asked > LONGEST_WAIT:
+        if asked > LONGEST_WAIT or clock() - began > REPEATED_FOR:
             break
     raise failure or Transient("no attempt was made")

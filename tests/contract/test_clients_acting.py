@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from shared.clients.defender import DefenderDevices
 from shared.clients.interface import ActionQuery
 from shared.clients.web import Api, session
-from shared.errors import OutcomeUnknown, Rejected, Transient
+from shared.errors import Cause, Denied, OutcomeUnknown, Rejected, Transient
 from tests.contract.test_clients_stand import HOST, KINDS, Opened, Stand, Stub, say, stands
 
 VERBS = {
@@ -207,6 +207,52 @@ def test_a_call_that_was_given_up_is_not_sent_any_more() -> None:
             DefenderDevices(api, DEADLINE).isolate(HOST, "marker")
         time.sleep(DEADLINE)
         assert stand.tenant.state()["actions"] == []
+
+
+def test_a_token_that_comes_too_late_sends_nothing() -> None:
+    """The deadline counts from the call on: a POST after it might isolate a device when the row says that nobody sends
+    any more. Nothing went out, and who asked knows that in time.
+    """
+
+    def slow() -> str:
+        time.sleep(DEADLINE * 2)
+        return "t"
+
+    with Stub(say(b'{"id": "1"}', 201)) as api, session() as http:
+        began = time.monotonic()
+        with pytest.raises(Transient) as error:
+            DefenderDevices(Api(api.url, slow, http), DEADLINE).isolate(HOST, "marker")
+        assert DEADLINE * 0.9 < time.monotonic() - began < DEADLINE * 1.8
+        assert error.value.cause is Cause.TOKEN
+        time.sleep(DEADLINE * 2)
+        assert api.seen == []
+
+
+def test_the_time_that_a_token_takes_is_part_of_the_deadline() -> None:
+    """An answer that would come in time if the call began with the POST."""
+
+    def slow() -> str:
+        time.sleep(DEADLINE * 0.6)
+        return "t"
+
+    def late(to: BaseHTTPRequestHandler) -> None:
+        time.sleep(DEADLINE * 0.8)
+        say(b'{"id": "1"}', 201)(to)
+
+    with Stub(late) as api, session() as http, pytest.raises(OutcomeUnknown):
+        DefenderDevices(Api(api.url, slow, http), DEADLINE).isolate(HOST, "marker")
+
+
+@pytest.mark.parametrize("trouble", [Transient("no token", 30.0, cause=Cause.TOKEN), Denied("no", status=403)])
+def test_what_becomes_of_a_token_is_told_as_it_is(trouble: Transient | Denied) -> None:
+    def broken() -> str:
+        raise trouble
+
+    with Stub(say(b"{}")) as api, session() as http:
+        with pytest.raises(type(trouble)) as error:
+            DefenderDevices(Api(api.url, broken, http), 5).isolate(HOST, "marker")
+        assert error.value is trouble
+        assert api.seen == []
 
 
 def test_the_body_is_the_api_s_own() -> None:

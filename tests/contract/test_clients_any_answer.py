@@ -120,6 +120,7 @@ Call = Callable[[requests.Session], object]
 CALLS: dict[str, tuple[Service, Asked, Call]] = {
     "incidents.changed": (Service.GRAPH, Asked.LIST, lambda http: graph(http).changed(NOW)),
     "incidents.get": (Service.GRAPH, Asked.CALL, lambda http: graph(http).get("7")),
+    "incidents.more_alerts": (Service.GRAPH, Asked.LIST, lambda http: graph(http).more_alerts(f"{BASE}/v1.0/x")),
     "incidents.set_tags": (Service.GRAPH, Asked.CALL, lambda http: graph(http).set_tags("7", ["x"])),
     "incidents.comment": (Service.GRAPH, Asked.CALL, lambda http: graph(http).comment("7", "x")),
     "devices.machine": (Service.DEFENDER, Asked.DEVICE, lambda http: devices(http).machine(HOST)),

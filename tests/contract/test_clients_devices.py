@@ -39,6 +39,16 @@ def test_a_machine_says_who_it_is(stand: Stand) -> None:
     assert set(machine.hints) >= {"Crown jewel", "DomainController"}
 
 
+def test_an_id_in_capitals_is_the_same_device(stand: Stand) -> None:
+    """Defender's own are in small letters, and its filters compare letter by letter: a list of another spelling would
+    be empty, and what runs there be sent once more.
+    """
+    assert stand.devices.isolate(HOST.upper(), MARKER).machine_id == HOST
+    stand.clock.advance(10)
+    assert [one.comment for one in stand.devices.actions(ActionQuery((HOST.upper(),))).actions] == [MARKER]
+    assert stand.devices.machine(HOST.upper()).id == HOST
+
+
 def test_an_unknown_machine_is_not_found(stand: Stand) -> None:
     with pytest.raises(NotFound) as error:
         stand.devices.machine("0" * 40)
@@ -377,6 +387,14 @@ def test_a_package_link_is_bare(stand: Stand) -> None:
     link = stand.devices.package_link(stand.collected())
     assert link.startswith(f"{stand.tenant.links.base_url}/download/")
     assert '"' not in link
+
+
+def test_a_package_link_with_escapes_is_bare_too(opened: Opened) -> None:
+    """What stands in quotation marks of its own is JSON, and may be escaped as such."""
+    stand = opened(link_escaped=True)
+    link = stand.devices.package_link(stand.collected())
+    assert link.startswith(f"{stand.tenant.links.base_url}/download/")
+    assert list(stand.downloads.open(link).chunks)
 
 
 def test_a_failed_collection_has_no_link(stand: Stand) -> None:

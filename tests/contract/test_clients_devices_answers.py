@@ -24,6 +24,33 @@ def isolated(answer: object) -> MachineAction:
         return DefenderDevices(Api(defender.url, lambda: "t", http), 5).isolate(HOST, "x")
 
 
+LINK = "https://userrequests-us.securitycenter.windows.com:443/safedownload/x.zip?token=a%2B&b=1"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        LINK,
+        json.dumps(LINK),
+        json.dumps(LINK).replace("&", "\\u0026"),
+        json.dumps(LINK).replace("/", "\\/"),
+        f' "{LINK}" ',
+        f'"{LINK}',
+    ],
+    ids=["bare", "wrapped", "escaped", "slashes", "padded", "half wrapped"],
+)
+def test_a_link_is_taken_out_of_its_wrapping(value: str) -> None:
+    """A link in quotation marks is JSON within JSON, and some writers of that escape an ampersand."""
+    with Stub(say(json.dumps({"value": value}).encode())) as defender, session() as http:
+        assert DefenderDevices(Api(defender.url, lambda: "t", http), 5).package_link("x") == LINK
+
+
+@pytest.mark.parametrize("value", [None, "", '""', '" "', 7, [LINK], '"'])
+def test_a_link_that_is_none_is_asked_for_again(value: object) -> None:
+    with Stub(say(json.dumps({"value": value}).encode())) as defender, session() as http, pytest.raises(Transient):
+        DefenderDevices(Api(defender.url, lambda: "t", http), 5).package_link("x")
+
+
 @pytest.mark.parametrize("tags", [[], ["Servers"], None])
 def test_tags_are_a_list_of_texts_or_none_at_all(tags: object) -> None:
     assert machine(WHOLE | {"machineTags": tags}).tags == tuple(tags or ())  # type: ignore[arg-type]

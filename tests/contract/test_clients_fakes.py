@@ -105,6 +105,7 @@ def _call(tenant: Tenant, call: str, mishaps: Mishaps, action: str, link: str) -
     calls: dict[str, Callable[[], object]] = {
         "incidents.changed": lambda: incidents.changed(tenant.now()),
         "incidents.get": lambda: incidents.get("7"),
+        "incidents.more_alerts": lambda: incidents.more_alerts("/v1.0/security/incidents/7/alerts"),
         "incidents.set_tags": lambda: incidents.set_tags("7", ["a"]),
         "incidents.comment": lambda: incidents.comment("7", "a"),
         "devices.machine": lambda: devices.machine(HOST),

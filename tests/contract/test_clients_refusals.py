@@ -19,6 +19,9 @@ DATE = "Mon, 05 Jan 2026 09:00:00 GMT"
 READS: dict[str, Call] = {
     "incidents.changed": lambda stand: stand.incidents.changed(stand.clock.now()),
     "incidents.get": lambda stand: stand.incidents.get("7"),
+    "incidents.more_alerts": lambda stand: stand.incidents.more_alerts(
+        f"{stand.tenant.incidents.base_url}/v1.0/security/incidents/7/alerts"
+    ),
     "devices.machine": lambda stand: stand.devices.machine(HOST),
     "devices.action": lambda stand: stand.devices.action("x"),
     "devices.package_link": lambda stand: stand.devices.package_link("x"),

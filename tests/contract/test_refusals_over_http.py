@@ -247,7 +247,8 @@ def of_both_apis() -> Iterator[Case]:
         asked = incidents if service is GRAPH else listing
         role = "SecurityAlert.Read.All" if service is GRAPH else "Machine.Read.All"
         yield Case(service, "role-missing", change, settings={"roles": [role]})
-        yield Case(service, "role-missing", answered(403, "", read), named="no code")
+        for code in ("", "Unauthorized", "UnknownError", "AuthorizationFailed"):
+            yield Case(service, "role-missing", answered(403, code, read), named=f"code {code}")
         yield Case(service, "token-refused", answered(401, "InvalidAuthenticationToken", read))
         yield Case(service, "not-licensed", answered(403, "LicenseRequired", change))
         yield Case(service, "not-licensed", answered(402, "", change), named="402")
@@ -260,7 +261,7 @@ def of_both_apis() -> Iterator[Case]:
         yield Case(service, "request-refused", answered(400, "InvalidRequestBody", change))
         yield Case(service, "redirected", after("redirect", change, headers={"Location": "https://evil.example/"}))
         yield Case(service, "no-token", without_a_token(service))
-        yield Case(service, "unknown-refusal", answered(403, "SomethingNew", change))
+        yield Case(service, "unknown-refusal", answered(400, "SomethingNew", change))
         yield Case(service, "unknown-refusal", answered(418, "", read), named="status")
         yield Case(service, "server-error", answered(500, "InternalServerError", read))
         yield Case(service, "connection-lost", after("reset", read))
@@ -330,7 +331,7 @@ CASES = [
     Case(DEFENDER, "busy-unseen", busy_unseen),
     *(
         Case(DEFENDER, "busy-unseen", answered(400, code, isolate, PROGRESS), named=f"prose {code}")
-        for code in ("", "BadRequest", "InvalidInput")
+        for code in ("", "BadRequest", "InvalidInput", "InvalidRequest", "Conflict")
     ),
     *(
         Case(DEFENDER, "busy-unseen", answered(409, code, isolate, PROGRESS), named=f"409 {code}")

@@ -42,6 +42,20 @@ def test_an_account_name_gives_the_urls_of_all_services() -> None:
     assert location.client_id is None
 
 
+@pytest.mark.parametrize(
+    ("cloud", "suffix"),
+    [
+        ("commercial", "core.windows.net"),
+        ("gcc", "core.windows.net"),
+        ("gcchigh", "core.usgovcloudapi.net"),
+        ("dod", "core.usgovcloudapi.net"),
+    ],
+)
+def test_an_account_name_is_one_of_the_cloud_that_the_settings_name(cloud: str, suffix: str) -> None:
+    location = locate(NAME, {f"{NAME}__accountName": "acc", "DEFENDER_CLOUD": cloud})
+    assert location.urls == {kind: f"https://acc.{kind}.{suffix}" for kind in ("blob", "queue", "table")}
+
+
 def test_service_uris_go_before_the_account_name() -> None:
     """As in other clouds, where the names end otherwise."""
     settings = {f"{NAME}__accountName": "acc", f"{NAME}__blobServiceUri": "https://acc.blob.core.usgovcloudapi.net/"}

@@ -7,9 +7,19 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from shared.errors import NotFound
-from shared.storage import limits
 from shared.storage.connections import Connection
-from shared.storage.interface import MAX_BATCH, Change, Conflict, Delete, Insert, Put, Replace, Row, Rows
+from shared.storage.interface import (
+    MAX_BATCH,
+    MAX_TEXT_UNITS,
+    Change,
+    Conflict,
+    Delete,
+    Insert,
+    Put,
+    Replace,
+    Row,
+    Rows,
+)
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 STALE = "W/\"datetime'2001-01-01T00%3A00%3A00.0000000Z'\""
@@ -181,9 +191,9 @@ def test_a_due_time_is_kept_to_the_microsecond_and_given_in_utc(rows: Rows, name
         pytest.param("", id="empty"),
         pytest.param("x" * 30_000, id="one column"),
         pytest.param("x" * 30_001, id="one column and a letter"),
-        pytest.param("x" * limits.MAX_TEXT_UNITS, id="the longest"),
+        pytest.param("x" * MAX_TEXT_UNITS, id="the longest"),
         pytest.param("a" + "\N{FIRE}" * 29_999 + "z", id="emoji across every border"),
-        pytest.param("\N{FIRE}" * (limits.MAX_TEXT_UNITS // 2), id="the longest in emoji"),
+        pytest.param("\N{FIRE}" * (MAX_TEXT_UNITS // 2), id="the longest in emoji"),
         pytest.param("\N{HIRAGANA LETTER A}" * 90_000, id="Japanese"),
         pytest.param("".join(map(chr, range(32))) + "\r\n\"'\\<&>\x7f\ufeff\uffff", id="control characters"),
         pytest.param(" leading and trailing \n", id="spaces"),
@@ -197,7 +207,7 @@ def test_a_text_comes_back_to_the_letter(rows: Rows, name: str, text: str) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["x" * (limits.MAX_TEXT_UNITS + 1), "\N{FIRE}" * (limits.MAX_TEXT_UNITS // 2 + 1), "half \ud83d a pair"]
+    "text", ["x" * (MAX_TEXT_UNITS + 1), "\N{FIRE}" * (MAX_TEXT_UNITS // 2 + 1), "half \ud83d a pair"]
 )
 def test_a_text_that_cannot_be_kept_is_refused(rows: Rows, name: str, text: str) -> None:
     with pytest.raises(ValueError, match=r"fit|surrogates"):

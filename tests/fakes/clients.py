@@ -52,6 +52,7 @@ from shared.errors import (
 )
 from shared.models.command import Command, GetFile, PutFile
 from shared.models.device import LibraryFile, Machine, MachineAction
+from shared.models.lenient import device_id
 
 Hook = Callable[[str], None]
 
@@ -104,7 +105,7 @@ _READ = (UNSENT, REFUSED, THROTTLED, THROTTLED_FOR, BROKEN, CUT)
 _CHANGE = (*_READ, LOST, BROKEN_AFTER)
 _ACT = (*_CHANGE, UNAUTHORISED)
 POSSIBLE = {
-    **dict.fromkeys(("incidents.changed", "incidents.get"), _READ),
+    **dict.fromkeys(("incidents.changed", "incidents.get", "incidents.more_alerts"), _READ),
     **dict.fromkeys(("incidents.set_tags", "incidents.comment", "chat.post"), _CHANGE),
     **dict.fromkeys(("devices.machine", "devices.named", "devices.onboarded", "devices.actions"), _READ),
     **dict.fromkeys(("devices.action", "devices.package_link", "devices.result_link"), (*_READ, HIDDEN)),
@@ -237,6 +238,12 @@ class FakeIncidents(_Fake):
         query = {"$expand": "alerts"} if alerts else {}
         return self._json("incidents.get", "read", Request("GET", f"{self._PATH}/{incident}", query, self._ALL))[0]
 
+    def more_alerts(self, following: str) -> tuple[Sequence[Mapping[str, object]], str]:
+        place = urlsplit(following)
+        sent = Request("GET", place.path, dict(parse_qsl(place.query)), self._ALL)
+        body = self._json("incidents.more_alerts", "read", sent)[0]
+        return body["value"], body.get("@odata.nextLink", "")
+
     def set_tags(self, incident: str, tags: Sequence[str]) -> None:
         sent = _post(f"{self._PATH}/{incident}", {"customTags": list(tags)}, "PATCH")
         self._json("incidents.set_tags", "write", sent)
@@ -260,7 +267,7 @@ class FakeDevices(_Fake):
 
     def machine(self, device: str) -> Machine:
         try:
-            return Machine.model_validate(self._get("devices.machine", f"machines/{device}"))
+            return Machine.model_validate(self._get("devices.machine", f"machines/{device_id(device)}"))
         except NotFound as error:
             raise missing(error) from error
 
@@ -278,7 +285,7 @@ class FakeDevices(_Fake):
 
     def actions(self, query: ActionQuery, following: str = "") -> ActionPage:
         skip = int(following or 0)
-        named = " or ".join(f"machineId eq '{machine}'" for machine in query.machines)
+        named = " or ".join(f"machineId eq '{device_id(machine)}'" for machine in query.machines)
         wanted = [f"({named})"] if named else []
         wanted += [f"creationDateTimeUtc ge {query.since.isoformat()}"] if query.since else []
         page = {"$top": str(ACTIONS_PAGE), "$skip": str(skip)} | ({"$filter": " and ".join(wanted)} if wanted else {})
@@ -339,7 +346,7 @@ class FakeDevices(_Fake):
         return MachineAction.model_validate(self._json("devices.cancel", "act", sent)[0])
 
     def package_link(self, action: str) -> str:
-        return str(self._get("devices.package_link", f"machineactions/{action}/getPackageUri")["value"]).strip('"')
+        return str(json.loads(self._get("devices.package_link", f"machineactions/{action}/getPackageUri")["value"]))
 
     def _get(self, name: str, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         return self._json(name, "read", Request("GET", f"/api/{path}", query or {}))[0]
@@ -352,7 +359,9 @@ class FakeDevices(_Fake):
             return []
 
     def _act(self, name: str, path: str, body: Mapping[str, object]) -> MachineAction:
-        return MachineAction.model_validate(self._json(name, "act", _post(f"/api/machines/{path}", body))[0])
+        device, _, verb = path.partition("/")
+        sent = _post(f"/api/machines/{device_id(device)}/{verb}", body)
+        return MachineAction.model_validate(self._json(name, "act", sent)[0])
 
 
 class FakeHunting(_Fake):

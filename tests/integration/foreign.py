@@ -2,7 +2,8 @@
 
 Whatever is not forbidden by the documents is done in another way here: a byte order mark, packed bodies, members in
 another case of their values, numbers for ids, nulls, members that nobody knows, filters that are ignored, relative
-addresses of next pages, answers without a length, another status for a success. While `troubled`, one call in so many
+addresses of next pages, alerts in another order with every answer, or on a page of their own, answers without a length,
+another status for a success. While `troubled`, one call in so many
 gets an answer of `SPOILS` instead, some of them after the call has had its effect. Everything is drawn from one seed.
 """
 
@@ -68,6 +69,7 @@ class Foreign:
     messages: list[tuple[str, Json]] = field(default_factory=list)
     comments: dict[str, list[str]] = field(default_factory=dict)
     doubles: list[str] = field(default_factory=list)
+    apart: frozenset[str] = frozenset()
     troubled: bool = True
     calls: int = 0
     url: str = ""
@@ -128,7 +130,10 @@ class Foreign:
             case ("GET",):
                 return self._listed(query)
             case "GET", incident:
-                return self._one(self.incidents, incident)
+                found = self._one(self.incidents, incident)
+                return Reply(200, self._seen(self.incidents[incident])) if found.status == 200 else found
+            case "GET", incident, "alerts":
+                return Reply(200, {"value": self._alerts(self.incidents[incident]), "@odata.nextLink": ""})
             case "PATCH", incident:
                 self.incidents[incident] |= {"customTags": body["customTags"]}
                 return Reply(204)
@@ -166,7 +171,21 @@ class Foreign:
         start = int(query.get("$skip", ["0"])[0])
         rows = list(self.incidents.values())[max(0, start - 1) : start + PAGE]
         more = start + PAGE < len(self.incidents)
-        return Reply(200, {"value": [*rows, None], "@odata.nextLink": f"?$skip={start + PAGE}" if more else None})
+        shown = [self._seen(row) for row in rows]
+        return Reply(200, {"value": [*shown, None], "@odata.nextLink": f"?$skip={start + PAGE}" if more else None})
+
+    def _seen(self, row: Json) -> Json:
+        """An incident as this answer shows it, with the alerts of some on a page of their own (`apart`)."""
+        own = {"@odata.etag": f'W/"{self.calls}"', "alerts@odata.context": f"#{self.calls}"}
+        if str(row["id"]) in self.apart:
+            own |= {"alerts@odata.nextLink": f"incidents/{row['id']}/alerts?$skiptoken={self.calls}"}
+            return {**row, **own, "alerts": []}
+        return {**row, **own, "alerts": self._alerts(row)}
+
+    def _alerts(self, row: Json) -> object:
+        found = row["alerts"]
+        turn = self.choose(0, 1, 2)
+        return [*found[turn:], *found[:turn]] if isinstance(found, list) else found
 
     def _made(self, device: str, verb: str, comment: str) -> Reply:
         kind = {"isolate": "Isolate", "unisolate": "Unisolate"}.get(verb, "CollectInvestigationPackage")

@@ -76,6 +76,7 @@ def swollen(incident: Json) -> Json:
 
 def shown(state: Foreign) -> None:
     created = state.now()
+    state.apart = frozenset({PLAIN})
     for device in DEVICES.values():
         state.machines[device] = machine(device)
     state.machines[DEVICES[SHY]] |= {"machineTags": [{"name": "Domain Controller"}]}
@@ -136,6 +137,8 @@ def test_a_foreign_tenant_is_dealt_with(seed: int, caplog: pytest.LogCaptureFixt
             assert len(state.ours(device, "Isolate")) <= 1
             assert isolation.state is State.SUCCEEDED or isolation.todo
         assert not state.isolated(DEVICES[SHY])
+        plans = [name for name in product.ports.documents.stored if name.endswith("plan.json")]  # type: ignore[attr-defined]
+        assert sorted(name.partition("/")[0] for name in plans) == sorted(every), "each was judged once"
 
 
 def _settled(product: Ticking) -> bool:

@@ -16,8 +16,8 @@ import pytest
 
 from local.tenant.liveresponse import nobody
 from local.tenant.wire import Json
-from responders._legs import GZIP
 from shared.models.action import State
+from shared.models.archive.contents import GZIP
 from tests.fakes.clients import BROKEN, CUT, EXPIRED, LOST, UNSENT, Mishaps
 from tests.integration.live_bench import MIB, Bench
 

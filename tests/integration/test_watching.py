@@ -10,7 +10,7 @@ from responders._flow import Flow
 from responders._versions import AT_ONCE
 from responders._watch import WATERMARK
 from shared.clients.interface import IncidentPage
-from shared.errors import Transient
+from shared.errors import Cause, Transient
 from shared.models.progress import Watermark
 from tests.contract.test_clients_stand import fake_stand
 from tests.fakes.storage import FakeClock, FakeDocuments
@@ -25,6 +25,7 @@ class Graph:
         self.clock = clock
         self.pages = 0
         self.page: Callable[[str], IncidentPage] = lambda _following: self.saying()
+        self.alone: Callable[[str], Mapping[str, object]] = self._unread
 
     def saying(self, *rows: Mapping[str, object], date: datetime | None = None, following: str = "") -> IncidentPage:
         return IncidentPage(rows, date or self.clock.now(), following)
@@ -35,10 +36,14 @@ class Graph:
         return self.page(following)
 
     def get(self, incident: str, *, alerts: bool = False) -> Mapping[str, object]:
-        del incident, alerts
+        del alerts
+        return self.alone(incident)
+
+    def _unread(self, incident: str, *_more: object) -> Mapping[str, object]:
+        del incident
         raise Transient("not now")
 
-    set_tags = comment = get
+    set_tags = comment = _unread
 
 
 class Slate:
@@ -103,6 +108,18 @@ def test_pages_without_an_end_are_a_trouble_too(product: Ticking, graph: Graph, 
     assert product.ports.ledger.incident("7")
 
 
+def test_a_page_that_comes_again_and_again_is_a_circle_too(product: Ticking, graph: Graph, slate: Slate) -> None:
+    """Under whatever address: who asks on behind a full page may be answered with that page."""
+    product.tick()
+    rows = [incident(id=f"{number}") for number in range(50)]
+    graph.page = lambda _following: graph.saying(*rows, following=f"page {graph.pages}")
+    before = graph.pages
+    product.flow.watch()
+    assert graph.pages - before == 2
+    product.tick(int(300 / TICK) + 2)
+    assert [text for text in slate.told if "incidents cannot be read" in text and "in a circle" in text]
+
+
 @pytest.mark.parametrize("year", [1999, 2099])
 def test_a_clock_of_another_year_moves_no_watermark(product: Ticking, graph: Graph, year: int) -> None:
     """Else what happens until then would be passed over, or all that ever happened be read again."""
@@ -142,16 +159,22 @@ def test_an_incident_that_is_too_long_is_told_of_and_stops_no_other(
 ) -> None:
     product.tick()
     before = mark(product)
-    graph.page = lambda _following: replace(graph.saying(incident(id="7")), too_long=[{"id": "8"}])
+
+    def too_long(_incident: str) -> Mapping[str, object]:
+        raise Transient("TooMuch", cause=Cause.LONG)
+
+    graph.alone = too_long
+    graph.page = lambda _following: replace(graph.saying(incident(id="7")), bare=[{"id": "8"}])
     product.tick(3)
-    assert [text for text in slate.told if "incident 8" in text and "too long to be read" in text]
+    assert [text for text in slate.told if "incident 8" in text and "cannot be read with its alerts" in text]
     assert product.ports.ledger.incident("7")
     assert not product.ports.ledger.incident("8")
     product.tick(15)
     assert mark(product) > before
-    graph.page = lambda _following: graph.saying(incident(id="8"))
-    product.tick(3)
-    assert [text for text in slate.told if "over: it is too long" in text]
+    graph.alone = lambda name: incident(id=name)
+    product.tick(15)
+    assert product.ports.ledger.incident("8")
+    assert [text for text in slate.told if "over: incident 8 cannot be read" in text]
 
 
 def test_one_state_that_is_told_now_so_and_now_so_is_not_new_every_time(product: Ticking, graph: Graph) -> None:

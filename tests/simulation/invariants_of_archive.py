@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _RUN = re.compile(
     r"\d{4}/\d{2}/inc-(?P<incident>[^/]+)/(?:dev-[^/]*?(?P<device>[0-9a-f]{8})|tenant)"
-    r"/run-\d{8}T\d{6}Z-(?P<what>[a-z-]+?)(?:-(?P<goal>[0-9a-f]{8}))?-(?P<round>\d{2,})"
+    r"/run-\d{8}T\d{6}Z-(?P<what>[a-z-]+?)(?:-(?P<goal>[0-9a-f]{16}|[0-9a-f]{8}))?-(?P<round>\d{2,})"
 )
 _UNSEALED = "not sealed"
 _TAGS = "tagmanifest-sha256.txt"

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from responders._leftovers import leftovers
+from responders._run import run_folder
 from responders._sessions import CLEAN_UP
 from shared.models.action import State
 from tests.simulation.live import MOST, PINS
@@ -107,6 +108,18 @@ def what_ended_half_way_is_removed(world: World) -> Iterator[str]:
             yield "" if action.id in planned else f"{action.key} is {action.state}: {action.detail}"
 
 
+def what_ended_half_way_is_sealed(world: World) -> Iterator[str]:
+    """What a collection gathered until it ended, however it did, is sealed, or its action says that it is not."""
+    now = world.clockwork.now()
+    for action in world.record.actions():
+        if not action.progress or not action.finished_at or now - action.finished_at < _LATE:
+            continue
+        folder = f"{run_folder(action)}/"
+        there = {name.removeprefix(folder) for name in world.evidence.stored if name.startswith(folder)}
+        if there and "checkpoint.json" not in there and not action.detail.endswith("not sealed"):
+            yield f"{action.key}: {action.state} since {action.finished_at}, {action.detail}"
+
+
 def nothing_unpinned_is_started(world: World) -> Iterator[str]:
     """No tool is started on a device but the one whose hash the settings name, whatever the library holds."""
     for sha256 in world.live.devices.ran if world.live else ():
@@ -133,6 +146,7 @@ OF_LIVE = (
     files_are_what_the_device_has,
     devices_are_cleaned_up_or_said,
     what_ended_half_way_is_removed,
+    what_ended_half_way_is_sealed,
     nothing_unpinned_is_started,
     only_plain_words_reach_devices,
 )

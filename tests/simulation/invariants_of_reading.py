@@ -5,9 +5,8 @@ Measured by the tenant and the ledger, in words and numbers of its own: nothing 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +40,12 @@ _READS = {
 _ROOM = 20
 """How many actions a message has room for; of more it tells some, and how many there are."""
 
+_OPEN = ("is ", "was sent", "was accepted")
+"""How what is not over reads."""
+
+_ONE_ORDER = timedelta(minutes=1)
+"""For which an order about several actions may be between two of them, so that two ends are opened and read alike."""
+
 _MOST_TRIES = 40
 """How often a message is tried before it is given up."""
 
@@ -73,19 +78,24 @@ def told_the_end(world: World) -> Iterator[str]:
             said = Counter(text for label, text in lines if label.startswith(f"{called}, ") and f"({device})" in label)
             for outcome, times in outcomes.items():
                 there = sum(count for text, count in said.items() if text.startswith(outcome))
-                wrong = there != times and len(rows) <= _ROOM
+                wrong = there != times if len(rows) <= _ROOM else there > times
                 yield f"incident {state.id}: {called} on {device} {outcome}, read {dict(said)}" if wrong else ""
+            false = [text for text in said if not text.startswith(tuple(outcomes)) and not text.startswith(_OPEN)]
+            yield f"incident {state.id}: {called} on {device} reads {false}" if false else ""
 
 
 def _ends(world: World, incident: str) -> list[dict[str, Any]]:
-    messages = [each["message"] for each in world.tenant.chat.messages]
-    about = [each for each in messages if f"incident {incident}," in str(each["text"])]
-    return [each for each in about if str(each["text"]).startswith(("Response ended", "Observed"))]
+    about = [each for each in world.tenant.chat.messages if f"incident {incident}," in _head(each)]
+    return [each for each in about if _head(each).startswith(("Response ended", "Observed"))]
+
+
+def _head(told: dict[str, Any]) -> str:
+    return str(told["message"]["text"])
 
 
 def _lines(message: dict[str, Any]) -> list[tuple[str, str]]:
     """The lines of a message: in bold what each is about, and what it says."""
-    texts = [block["text"]["text"] for block in message["blocks"] if block["type"] == "section"]
+    texts = [block["text"]["text"] for block in message["message"]["blocks"] if block["type"] == "section"]
     lines = [line for text in texts for line in text.replace("\u200b", "").splitlines() if line.startswith("*")]
     parts = [line[1:].partition("*: ") for line in lines]
     return [(label, said) for label, _, said in parts]
@@ -104,10 +114,11 @@ def _outcomes(rows: list[Action]) -> dict[tuple[str, str], Counter[str]]:
 def a_repeat_says_so(world: World) -> Iterator[str]:
     """What was told already is told again only with a word that it may be a repeat."""
     for state in world.record.incidents():
-        plain = [each for each in _ends(world, state.id) if "possibly repeated" not in str(each["text"])]
+        plain = [each for each in _ends(world, state.id) if "possibly repeated" not in _head(each)]
         for before, after in pairwise(plain):
-            same = json.dumps(before["blocks"]) == json.dumps(after["blocks"])
-            yield f"incident {state.id}: {after['text']!r} twice" if same else ""
+            same = before["message"]["blocks"] == after["message"]["blocks"]
+            late = datetime.fromisoformat(after["time"]) - datetime.fromisoformat(before["time"]) > _ONE_ORDER
+            yield f"incident {state.id}: {after['message']['text']!r} twice" if same and late else ""
         chapters = {notice.chapter for notice in world.record.notices(state.id) if notice.kind == "final"}
         many = len(plain) > len(chapters)
         yield f"incident {state.id}: {len(plain)} ends of {len(chapters)} chapters" if many else ""
@@ -225,7 +236,7 @@ def commented_as_it_ended(world: World) -> Iterator[str]:
         ours = [text for text in texts if f"[bulkhead simulation/{state.id}/final-" in text]
         marks = [text.rpartition("[bulkhead ")[2] for text in ours]
         yield "" if len(set(marks)) == len(marks) else f"incident {state.id}: {marks}"
-        head = str(ends[-1]["text"]).partition(" (")[0].partition(", severity")[0]
+        head = _head(ends[-1]).partition(" (")[0].partition(", severity")[0]
         yield "" if ours and ours[-1].startswith(head) else f"incident {state.id}: {len(ours)} comments, none {head!r}"
 
 

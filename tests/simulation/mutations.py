@@ -77,13 +77,13 @@ MUTATIONS = (
     ),
     Mutation(
         "responders/_watch.py",
-        "        date = self._read(mark.until, until, stop)\n",
-        '        self._commit(entry, mark.model_copy(update={"until": max(mark.until, self._ports.clock.now())}))\n'
-        "        date = self._read(mark.until, until, stop)\n",
+        "            date = self._read(mark.until, until, stop)\n",
+        '            self._commit(entry, mark.model_copy(update={"until": max(mark.until, self._ports.clock.now())}))\n'
+        "            date = self._read(mark.until, until, stop)\n",
         "move the watermark before the incidents are kept",
     ),
     Mutation(
-        "responders/_watch.py",
+        "responders/_intake.py",
         "            if state and (state.assessed == version or older(updated, state)):\n",
         "            if state and (state.seen == version or older(updated, state)):\n",
         "take an incident with a snapshot for assessed",
@@ -394,6 +394,13 @@ MUTATIONS = (
         '    if said.members.get("clean") is not True:\n',
         "    if said.error:\n",
         "take a device for clean without its word",
+    ),
+    Mutation(
+        "shared/models/action.py",
+        "            due = now if self.progress else None\n",
+        "            due = None\n",
+        "leave unsealed what a collection gathered that ended half-way",
+        seed=5,
     ),
     Mutation(
         "responders/_holding.py",

@@ -64,7 +64,7 @@ class Archived:
     def __post_init__(self) -> None:
         self.action = action()
         self.documents = FakeDocuments()
-        settings = type("S", (), {"AZURE_CLIENT_ID": "", "DEPLOYMENT": "unit"})()
+        settings = type("S", (), {"AZURE_CLIENT_ID": "", "DEPLOYMENT": "unit", "TIME_BUDGET": LATER})()
         self.ports: Any = type("Ports", (), {})()
         vars(self.ports).update(
             clock=self.clock,

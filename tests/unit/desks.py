@@ -107,6 +107,9 @@ class Notes:
             "comments": [{"comment": each} for each in self.comments],
         }
 
+    def more_alerts(self, following: str) -> tuple[Sequence[Mapping[str, object]], str]:
+        raise AssertionError(following)
+
     def set_tags(self, incident: str, tags: Sequence[str]) -> None:
         assert incident
         self.tags = list(tags)

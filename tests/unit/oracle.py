@@ -28,7 +28,7 @@ def judge(incident: Incident) -> Assessment:
         doubt=_doubt(incident, severity),
         newest_alert=max((alert.created for alert in alerts if alert.created), default=incident.created),
         devices=concerned,
-        not_actionable=unusable,
+        not_actionable=(*_findings.unread(incident), *unusable),
     )
 
 
@@ -39,7 +39,7 @@ def _harmless(incident: Incident, alerts: list[Alert]) -> str:
         or _findings.classified_benign(incident)
         or _findings.all_alerts_benign(incident, alerts)
         or _findings.informational_only(incident, alerts)
-        or _findings.all_dealt_with(alerts)
+        or _findings.all_dealt_with(incident, alerts)
     )
 
 

@@ -88,15 +88,18 @@ class Stand:
         self,
         settings: Mapping[str, str] = MappingProxyType({}),
         *,
+        tenant: Mapping[str, Any] = MappingProxyType({}),
         mishaps: Mishaps = NOTHING,
         before: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`settings` change those of the product; `mishaps` befall calls to the tenant, `before` is told of each."""
+        """`settings` change those of the product, `tenant` those of the tenant; `mishaps` befall calls to the tenant,
+        `before` is told of each.
+        """
         self.clock = FakeClock()
         self.trouble = Trouble()
         hooks: dict[str, Any] = {"before": self.trouble.before, "after": self.trouble.after}
         self.rows = FakeRows(**hooks)
-        self.tenant = Tenant(TenantSettings.from_json(FAST), self.clock.now)
+        self.tenant = Tenant(TenantSettings.from_json({**FAST, **tenant}), self.clock.now)
         for machine in samples.fleet(8, seen=self.clock.now()):
             self.tenant.fleet.put(machine)
         read = load({**SETTINGS, **settings})

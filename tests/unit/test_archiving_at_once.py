@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from responders._archive import SLOW_FOR, Archive
-from responders._capture import Leg, Progress
-from responders._desk import FETCHES
+from responders._archive import Archive
+from responders._capture import FETCHES, SLOW_FOR, Leg, Progress
 from responders._flow import Flow
 from responders._interface import Desk, Finished, Gathered
 from responders._ports import ARCHIVE, OVERDUE

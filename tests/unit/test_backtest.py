@@ -95,6 +95,18 @@ def test_versions_that_the_app_kept_are_one_incident_as_it_grew(tmp_path: Path) 
     assert [each["at"] for each in found["events"]] == ["2026-08-13T10:00:00+00:00"]
 
 
+def test_alerts_that_the_app_read_apart_are_the_incident_s(tmp_path: Path) -> None:
+    """They lie beside the version that lacked them, and are no incident of their own."""
+    at = tmp_path / "17" / "v0"
+    at.mkdir(parents=True)
+    alone, whole = raw(17, alerts=[]), raw(17)
+    (at / "incident.json").write_text(json.dumps(alone), encoding="utf-8")
+    (at / "alerts.json").write_text(json.dumps({"alerts": whole["alerts"]}), encoding="utf-8")
+    found = told(tmp_path)
+    assert (found["incidents"], found["unreadable"]) == (1, [])
+    assert len(found["events"]) == len(told(folder(at, whole))["events"]) == 1
+
+
 def test_a_long_file_of_lines_is_read_in_stretches_and_every_line_once(tmp_path: Path) -> None:
     filler = "x" * (STRETCH // 3)
     with (tmp_path / "lines.jsonl").open("w", encoding="utf-8") as file:

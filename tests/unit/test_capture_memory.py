@@ -9,26 +9,53 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from responders._capture import Leg, Progress, commands, inside, onward, smaller
+from responders._capture import (
+    LEAST_PART,
+    MOST_PARTS,
+    Fetched,
+    Leg,
+    Progress,
+    commands,
+    inside,
+    onward,
+    smaller,
+)
 from responders._interface import Clear, Ours
 from responders._live import LINUX, MACOS, WINDOWS, last_line, printed, script_for
-from responders._memory import MOST_PROCESSES, Decision, Facts, Full, Kernel, Less, Processes, decide, suspects
+from responders._memory import (
+    MOST_PROCESSES,
+    Decision,
+    Facts,
+    Full,
+    Kernel,
+    Less,
+    Processes,
+    decide,
+    suspects,
+    too_large,
+)
 from responders.capture_memory import CaptureMemory
 from shared.errors import Incomplete
 from shared.models.action import State
 from shared.models.command import GetFile, RunScript
 from shared.models.device import MachineAction
 from shared.models.tool import Tool
+from shared.storage.interface import MAX_TEXT_UNITS
+from shared.storage.limits import utf16_units
 from tests.unit.incidents import JSON, action
+from tests.unit.live_answers import leg
 
 TOOLS = {"avml": Tool(sha256="a" * 64)}
 GIB = 1 << 20
 """In KiB, as facts are."""
 
 PART = 512 << 20
+GREATEST = 2 << 30
+"""Bytes of the largest part that may be asked for: live response fetches 3 GB."""
+
 SERVER = Facts(arch="x86_64", ram_kib=16 * GIB, free_kib=64 * GIB, base="/root", lockdown="none")
 
 
@@ -289,6 +316,35 @@ def test_parts_follow_each_other_to_the_end(size: int, part: int, fetched: int) 
         at += length
     assert at <= size
     assert at > progress.offset or at == size
+
+
+@given(size=st.integers(1, 1 << 41), part=st.integers(LEAST_PART, 1 << 30), slow=st.integers(0, 30))
+@settings(max_examples=30, deadline=None)
+def test_an_image_never_comes_in_more_parts_than_a_row_can_tell_of(size: int, part: int, slow: int) -> None:
+    """Nor does it where many sessions in a row took too long: parts are not halved below what that needs."""
+    at = Progress(leg=Leg.CUT, size=size, part=part)
+    for _ in range(slow):
+        at = at.model_copy(update={"part": smaller(at.part, at.least)})
+    parts: list[Fetched] = []
+    for offset, length in at.next_parts():  # all others are like these
+        told: dict[str, Any] = {"sha256": "0" * 64, "content_sha256": "0" * 64, "device": "0" * 64}
+        parts.append(Fetched(offset=offset, number=1, size=length, content_size=length, **told))
+    assert parts[0].content_size * MOST_PARTS >= size
+    after = at.model_copy(update={"parts": tuple(parts)})
+    assert after.least <= max(at.part, at.least)
+
+
+def test_so_many_parts_fit_into_a_row() -> None:
+    told: dict[str, Any] = {"sha256": "f" * 64, "content_sha256": "f" * 64, "device": "f" * 64}
+    most = range(GREATEST * (MOST_PARTS - 1), GREATEST * (2 * MOST_PARTS - 1), GREATEST)
+    parts = [Fetched(offset=at, number=MOST_PARTS, size=GREATEST, content_size=GREATEST, **told) for at in most]
+    text = Progress(leg=Leg.CUT, parts=tuple(parts)).model_dump_json()
+    row = leg("capture_memory", text).model_dump_json()
+    assert len(parts) == MOST_PARTS
+    assert utf16_units(row) < 0.95 * MAX_TEXT_UNITS
+    assert not too_large(Facts(), 2 << 40)
+    assert too_large(Facts(), (2 << 40) + 1)
+    assert Progress(leg=Leg.CUT, size=2 << 40).least < GREATEST
 
 
 def test_parts_do_not_get_smaller_for_ever() -> None:

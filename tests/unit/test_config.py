@@ -307,6 +307,11 @@ def test_caps_protection_rates_and_hosts_are_json() -> None:
     assert settings.DOWNLOAD_HOSTS == (".blob.core.windows.net", "tenant")
 
 
+@pytest.mark.parametrize("cloud", ["microsoft.com", "microsoft.us"])
+def test_packages_may_come_from_the_hosts_of_every_cloud(cloud: str) -> None:
+    assert f".security.{cloud}" in load(LEAST).DOWNLOAD_HOSTS
+
+
 @pytest.mark.parametrize("name", ["ISOLATION_CAPS", "PROTECTED", "RATE_LIMITS", "DOWNLOAD_HOSTS"])
 @pytest.mark.parametrize(
     ("written", "advice"),

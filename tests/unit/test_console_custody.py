@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -262,7 +263,7 @@ def test_a_manifest_that_cannot_be_read_keeps_nothing_from_being_fetched(
     office.spoil("manifest.json", spoilt)
     told = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)
     assert any(each.startswith("manifest.json") for each in told["differences"])
-    assert (tmp_path / office.name / IMAGE).read_bytes() == b"memory"
+    assert (tmp_path / office.run.folder / IMAGE).read_bytes() == b"memory"
     told = office.told("evidence", "show", office.name, status=1)
     assert (told["sealed"], told["manifest"]) == (True, None)
     assert IMAGE in told["objects"]
@@ -286,7 +287,7 @@ def test_a_run_that_is_not_sealed_is_shown_as_that(tmp_path: Path) -> None:
     assert "not sealed" in office.call("evidence", "show", office.name).output
     told = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)
     assert (told["sealed"], told["whole"], told["differences"]) == (False, False, [])
-    assert (tmp_path / office.name / "data" / "a.txt").read_bytes() == b"x"
+    assert (tmp_path / office.run.folder / "data" / "a.txt").read_bytes() == b"x"
     assert accesses(office.run.evidence, office.run.folder)[0].detail == "downloaded; not sealed"
     said = office.call("evidence", "get", office.name, "--into", str(tmp_path)).output
     assert "NOT SEALED: nothing proves what is in it" in said
@@ -316,7 +317,7 @@ def test_what_does_not_fit_into_one_note_is_not_lent(office: Office) -> None:
 def test_what_stands_here_otherwise_than_in_the_archive_is_fetched_anew(office: Office, tmp_path: Path) -> None:
     """A fault of this machine's is nothing that happened to the run."""
     office.told("evidence", "get", office.name, "--into", str(tmp_path))
-    folder = tmp_path / office.name
+    folder = tmp_path / office.run.folder
     for name, data in ((IMAGE, b"MEMORY"), ("bagit.txt", b"x"), ("manifest.json", b"")):
         (folder / name).write_bytes(data)
     assert office.told("evidence", "get", office.name, "--into", str(tmp_path))["whole"]
@@ -327,7 +328,7 @@ def test_what_stands_here_otherwise_than_in_the_archive_is_fetched_anew(office: 
 
 
 def test_a_part_that_is_not_of_the_object_is_fetched_anew(office: Office, tmp_path: Path) -> None:
-    part = tmp_path / office.name / f"{IMAGE}.part"
+    part = tmp_path / office.run.folder / f"{IMAGE}.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"MEM")
     assert office.told("evidence", "get", office.name, "--into", str(tmp_path))["whole"]
@@ -357,3 +358,15 @@ def test_a_chain_that_storage_does_not_give_keeps_nobody_from_holding(office: Of
         "error": str(error),
         "problems": [],
     }
+
+
+def test_a_manifest_that_would_fill_the_memory_is_not_parsed(office: Office) -> None:
+    """Whoever looks at a run does so on a machine of their own, and a stranger may have made it."""
+    office.spoil("manifest.json", b'{"v":1,"items":[' + b"[]," * 600_000 + b"[]]}")
+    tracemalloc.start()
+    told = office.told("evidence", "show", office.name, status=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert told["manifest"] is None
+    assert "manifest.json cannot be read" in told["problems"][0]
+    assert peak < 40 << 20

@@ -30,7 +30,7 @@ from shared.models.archive.names import access_folder
 from shared.storage.interface import Version
 from tests.fakes.signing import NAME
 from tests.fakes.storage import FakeCustodian
-from tests.unit.archived import Archived, sealed
+from tests.unit.archived import Archived, action, sealed
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -71,6 +71,15 @@ class Office:
         place = f"{self.run.folder}/{name}"
         stored, _ = self.run.evidence.stored[place]
         self.run.evidence.stored[place] = (replace(stored, size=len(data)), data)
+
+
+def sealed_of(device: str) -> Archived:
+    """The run that was gathered at the same moment of another device."""
+    run = Archived()
+    run.action = action(device=device)
+    run.desk().keep_bytes("data/a.txt", b"a", kind="note", media_type="text/plain")
+    run.desk().run.close("succeeded")
+    return run
 
 
 @pytest.fixture
@@ -226,14 +235,14 @@ def test_who_may_only_read_verifies_all_the_same(office: Office) -> None:
 def test_a_run_is_fetched_checked_and_noted(office: Office, tmp_path: Path) -> None:
     told = office.told("evidence", "get", office.name, "--into", str(tmp_path))
     assert told["whole"]
-    assert (tmp_path / office.name / "data" / "memory" / "image.raw").read_bytes() == b"memory"
+    assert (tmp_path / office.run.folder / "data" / "memory" / "image.raw").read_bytes() == b"memory"
     assert [what for what, _, _ in office.noted()] == ["read"]
     assert office.told("verify", str(tmp_path))["whole"]
 
 
 def test_a_download_goes_on_where_it_ended(office: Office, tmp_path: Path) -> None:
     """What is there whole is not fetched again, and what is there in part from its end on."""
-    folder = tmp_path / office.name
+    folder = tmp_path / office.run.folder
     (folder / "data" / "memory").mkdir(parents=True)
     path = folder / "data" / "memory" / "image.raw"
     path.with_name("image.raw.part").write_bytes(b"mem")
@@ -242,6 +251,70 @@ def test_a_download_goes_on_where_it_ended(office: Office, tmp_path: Path) -> No
     assert path.read_bytes() == b"memory"
     assert list(fetched(archive, name, path)) == [6]
     assert office.told("evidence", "get", office.name, "--into", str(tmp_path))["whole"]
+
+
+def test_of_two_devices_with_runs_of_one_name_neither_lies_in_the_place_of_the_other(tmp_path: Path) -> None:
+    """They are begun in one second, by one responder: the name is the same, and says nothing of the device."""
+    office, other = Office(), Office(sealed_of("e" * 40))
+    assert (office.name, office.run.folder != other.run.folder) == (other.name, True)
+    office.run.evidence.stored |= other.run.evidence.stored
+    for run in (office.run.folder, other.run.folder):
+        told = office.told("evidence", "get", run, "--into", str(tmp_path))
+        assert (told["whole"], told["folder"]) == (True, str(tmp_path / run))
+    found = {json.loads(each.read_text())["run"]["device"]["id"][0] for each in tmp_path.rglob("manifest.json")}
+    assert found == {"d", "e"}
+    assert {each["run"] for each in office.told("verify", str(tmp_path))["runs"]} == {
+        str(tmp_path / run) for run in (office.run.folder, other.run.folder)
+    }
+
+
+def test_a_download_of_an_earlier_version_is_gone_on_with_and_no_other_s(tmp_path: Path) -> None:
+    """It lies in a folder that is called after the run alone: of whichever device was fetched last."""
+    office, other = Office(), Office(sealed_of("e" * 40))
+    office.run.evidence.stored |= other.run.evidence.stored
+    for name, data in office.run.objects.items():
+        path = tmp_path / office.name / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (tmp_path / office.name / "data" / "memory" / "image.raw").unlink()
+    told = office.told("evidence", "get", office.run.folder, "--into", str(tmp_path))
+    assert (told["whole"], told["folder"]) == (True, str(tmp_path / office.name))
+    assert office.told("evidence", "get", other.run.folder, "--into", str(tmp_path))["folder"] == str(
+        tmp_path / other.run.folder
+    )
+
+
+def test_nothing_is_put_over_what_was_downloaded_of_another_run(tmp_path: Path) -> None:
+    office, other = Office(), Office(sealed_of("e" * 40))
+    folder = tmp_path / office.run.folder
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.json").write_bytes(other.run.objects["checkpoint.json"])
+    told = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)
+    assert f"is of another run than {office.run.folder}" in told["error"]
+    assert [each.name for each in folder.iterdir()] == ["checkpoint.json"]
+
+
+@pytest.mark.parametrize("seal", [b"", b"[" * 100_000, b"[]", b'{"run": null}', b"{" * (2 << 20)])
+def test_a_seal_that_says_nothing_of_a_run_keeps_none_from_being_fetched(tmp_path: Path, seal: bytes) -> None:
+    office = Office()
+    for place in (tmp_path / office.name, tmp_path / office.run.folder):
+        place.mkdir(parents=True)
+        (place / "checkpoint.json").write_bytes(seal)
+    assert office.told("evidence", "get", office.name, "--into", str(tmp_path))["whole"]
+
+
+def test_what_lies_in_the_archive_in_the_place_of_another_run_is_fetched_twice_too(tmp_path: Path) -> None:
+    """It is told as a difference, and a download of it that broke off is gone on with."""
+    office, other = Office(), Office(sealed_of("e" * 40))
+    for name in list(office.run.objects):
+        del office.run.evidence.stored[f"{office.run.folder}/{name}"]
+    for name in other.run.objects:
+        office.run.evidence.stored[f"{office.run.folder}/{name}"] = other.run.evidence.stored[
+            f"{other.run.folder}/{name}"
+        ]
+    for _ in range(2):
+        (told,) = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)["differences"]
+        assert told.endswith(f"is the seal of another run: {other.run.folder}")
 
 
 ODD = [
@@ -273,7 +346,7 @@ def test_a_name_that_is_none_of_ours_is_not_made_a_file_and_all_else_is(
     assert difference.startswith(plain(name))
     assert "not fetched" in difference
     fetched_ = {
-        each.relative_to(tmp_path / office.name).as_posix(): each.read_bytes()
+        each.relative_to(tmp_path / office.run.folder).as_posix(): each.read_bytes()
         for each in tmp_path.rglob("*")
         if each.is_file()
     }
@@ -289,7 +362,7 @@ def test_of_a_run_that_is_not_sealed_what_is_left_out_is_named_too(tmp_path: Pat
     office = Office(run)
     told = office.told("evidence", "get", office.name, "--into", str(tmp_path), status=1)
     assert told["differences"] == ["data: cannot be a file beside data/a.txt, and was not fetched"]
-    assert (tmp_path / office.name / "data" / "a.txt").read_bytes() == b"x"
+    assert (tmp_path / office.run.folder / "data" / "a.txt").read_bytes() == b"x"
 
 
 def test_a_whole_name_is_that_of_one_run(office: Office, tmp_path: Path) -> None:
@@ -310,7 +383,10 @@ def test_a_run_after_which_no_folder_is_called_is_not_fetched(office: Office, tm
     assert "no run of ours" in office.told("evidence", "get", "run-a:b", "--into", str(tmp_path), status=2)["error"]
 
 
-@pytest.mark.parametrize("link", ["", "data", "data/memory", "data/memory/image.raw", "data/memory/image.raw.part"])
+LINKS = ["", "/data", "/data/memory", "/data/memory/image.raw", "/data/memory/image.raw.part"]
+
+
+@pytest.mark.parametrize("link", ["2026", "2026/08/inc-71", *(f"{{run}}{each}" for each in LINKS)])
 @pytest.mark.parametrize("there", [True, False])
 def test_nothing_is_written_through_a_link(office: Office, tmp_path: Path, link: str, there: bool) -> None:
     """Whoever can write to the folder in which somebody downloads would else choose what is written over."""
@@ -319,12 +395,12 @@ def test_nothing_is_written_through_a_link(office: Office, tmp_path: Path, link:
         elsewhere.write_bytes(b"precious")
     elif there:
         elsewhere.mkdir()
-    path = tmp_path / "into" / office.name / link
+    path = tmp_path / "into" / link.format(run=office.run.folder)
     path.parent.mkdir(parents=True)
     path.symlink_to(elsewhere)
     result = office.call("evidence", "get", office.name, "--into", str(tmp_path / "into"))
     assert result.exit_code == 1
-    assert "is a link, and nothing is written through one" in result.output.replace("\n", " ")
+    assert "is a link, and nothing is written through one" in " ".join(result.output.split())
     assert elsewhere.exists() is there
     assert not there or (
         elsewhere.read_bytes() == b"precious" if elsewhere.is_file() else not list(elsewhere.iterdir())

@@ -74,6 +74,7 @@ def test_a_device_is_never_guessed(devices: list[tuple[str, str]], written: str)
     fitting = {each.target for each in rows.values() if called(each, written)}
     if len(fitting) == 1 or written in {each.device for each in rows.values()} | set(IDS):
         assert meant(office.desk(), written).lower() in fitting | {written}
+        assert written not in IDS or meant(office.desk(), written.upper()) == written
         return
     with pytest.raises(Ambiguous) as told:
         meant(office.desk(), written)

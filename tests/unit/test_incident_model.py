@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.models.device import Machine, MachineAction
-from shared.models.incident import Alert, Evidence, FileDetails, Incident, version_of
+from shared.models.incident import Alert, Evidence, FileDetails, Incident, lacks_alerts, version_of
 from shared.models.lenient import count, http_date, instant, text, token
 from tests.unit.incidents import ANY_TEXT, INCIDENTS, JSON, NEW_WORD, NOW, Raw, alert, device, file, incident, process
 
@@ -125,6 +125,25 @@ def test_an_odd_entity_takes_no_other_with_it() -> None:
 def test_unknown_members_of_an_enum_are_kept_as_written_but_for_case() -> None:
     read = Evidence.model_validate(file(verdict=NEW_WORD, remediationStatus="PendingApproval", roles=["Attacker", 7]))
     assert (read.verdict, read.remediation, read.roles) == ("somethingnew", "pendingapproval", ("attacker", "7"))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1E5BC9D7E413DDD7902C2932E418702B84D0CC07", "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"),
+        ("1e5bc9d7e413ddd7902c2932e418702b84d0cc07", "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"),
+        ("1E5BC9D7E413DDD7902C2932E418702B84D0CC0", "1E5BC9D7E413DDD7902C2932E418702B84D0CC0"),
+        ("XE5BC9D7E413DDD7902C2932E418702B84D0CC07", "XE5BC9D7E413DDD7902C2932E418702B84D0CC07"),
+        ("", ""),
+        (None, ""),
+        (17, "17"),
+        (["A"], ""),
+        ("\ud800", "\ufffd"),
+    ],
+)
+def test_a_device_of_defender_is_spelt_as_defender_does(written: object, read: str) -> None:
+    """Its filters, and queries, compare letter by letter."""
+    assert Evidence.model_validate({"mdeDeviceId": written}).device_id == read
 
 
 def test_an_unknown_kind_of_evidence_is_read() -> None:
@@ -264,7 +283,7 @@ def sample() -> Raw:
     )
 
 
-UPDATES = {"lastUpdateDateTime", "lastModifiedBy", "comments", "@odata.context", "@odata.nextLink"}
+UPDATES = {"lastUpdateDateTime", "lastModifiedBy", "comments"}
 
 
 def paths(value: object, here: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -309,6 +328,47 @@ def test_our_own_tag_is_not_a_change_however_the_service_writes_that_there_are_n
 def test_somebody_elses_tag_is_a_change() -> None:
     assert version_of(incident(customTags=["Demo"])) != version_of(incident(customTags=["VIP"]))
     assert version_of(incident(customTags=["Demo"])) != version_of(incident())
+
+
+@pytest.mark.parametrize("name", ["@odata.context", "@odata.etag", "alerts@odata.context", "alerts@odata.count"])
+def test_what_an_answer_says_of_itself_is_not_a_change(name: str) -> None:
+    assert version_of(sample() | {name: "x"}) == version_of(sample())
+
+
+def test_the_order_of_alerts_and_of_their_evidence_is_not_a_change() -> None:
+    """What is in them is, and so is the order of everything else."""
+    first, second = sample()["alerts"]
+    turned = {**first, "evidence": first["evidence"][::-1]}
+    assert version_of(sample() | {"alerts": [second, turned]}) == version_of(sample())
+    moved = {**first, "evidence": []}, {**second, "evidence": [*second["evidence"], *first["evidence"]]}
+    assert version_of(sample() | {"alerts": list(moved)}) != version_of(sample())
+    assert version_of(sample() | {"alerts": [first, second, second]}) != version_of(sample())
+    nested = {**second, "additionalData": {"nested": [{"deep": True}, 1]}}
+    assert version_of(sample() | {"alerts": [first, nested]}) != version_of(sample())
+
+
+MORE = "alerts@odata.nextLink"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"alerts": []}, {"alerts": None}, {"alerts": "x"}, {"alerts": [None, 7]}, {MORE: "https://graph.example/1"}],
+    ids=str,
+)
+def test_where_alerts_are_lacking_an_update_is_a_change(members: Raw) -> None:
+    """Nothing else tells that there may be another alert. The address where more are changes with every answer."""
+    raw = sample() | members
+    assert version_of(raw | {"lastUpdateDateTime": "2026-01-05T09:00:01Z"}) != version_of(raw)
+    assert version_of(raw | ({MORE: "https://graph.example/2"} if MORE in raw else {})) == version_of(raw)
+    assert lacks_alerts(raw)
+    assert not Incident.model_validate(raw).whole
+
+
+@pytest.mark.parametrize("members", [{"redirectIncidentId": "17"}, {"status": "Redirected"}])
+def test_what_was_merged_away_lacks_no_alerts(members: Raw) -> None:
+    raw = sample() | {"alerts": []} | members
+    assert version_of(raw | {"lastUpdateDateTime": "2026-01-05T09:00:01Z"}) == version_of(raw)
+    assert not lacks_alerts(raw)
 
 
 def test_removed_evidence_is_a_change() -> None:

@@ -64,6 +64,14 @@ def test_an_order_is_read_as_it_was_written_and_survives_the_ledger(kind: str) -
     assert OrderRecord.model_validate_json(record.model_dump_json()) == record
 
 
+@pytest.mark.parametrize("kind", [kind for kind, members in EVERY.items() if "device" in members])
+def test_a_device_in_capitals_is_the_one_that_defender_knows(kind: str) -> None:
+    """Its ids are in small letters, and its filters compare letter by letter. Other names stay as they are written."""
+    order = json.loads(read_order(message(kind, device=DEVICE.upper())).model_dump_json())
+    assert order["device"] == DEVICE
+    assert json.loads(read_order(message(kind, device="HOST1")).model_dump_json())["device"] == "HOST1"
+
+
 @pytest.mark.parametrize("kind", EVERY)
 def test_every_problem_is_named_at_once(kind: str) -> None:
     problems = problems_of(json.dumps({"kind": kind, "id": "short", "zap": 1}))

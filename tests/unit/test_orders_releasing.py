@@ -336,6 +336,16 @@ def test_a_device_is_isolated_by_order_apart_from_any_incident() -> None:
     assert (slot_key(HOST), stand.action(incident="orders").opened_by) == (f"slot:{HOST}", done.order.id)
 
 
+def test_a_device_in_capitals_that_somebody_isolated_is_left_to_them() -> None:
+    """Asked for in their spelling, Defender lists what runs on it."""
+    stand = Stand()
+    stand.tenant.person_orders("isolate", HOST)
+    stand.wait(60)
+    done = stand.later(stand.order("isolate", device=HOST.upper()))
+    assert (done.state, stand.action(incident="orders").state) == (Stage.DONE, State.ELSEWHERE)
+    assert stand.made() == ["Isolate Succeeded"]
+
+
 @pytest.mark.parametrize(
     ("settings", "device", "words"),
     [

@@ -326,20 +326,6 @@ def test_an_incident_is_cleared_by_an_analyst(classification: object, *, cleared
 # What the flow needs to know
 
 
-def test_details_are_worth_reading_only_where_something_hangs_on_them() -> None:
-    read = Incident.model_validate(incident(alert(device())))
-    in_lab = asks("lab", {"severity": "high", **LAB}, ISOLATE)
-    assert compiled(in_lab).needs_details(read, NOW)
-    assert not compiled(asks("a", {"severity": "high"}, ISOLATE)).needs_details(read, NOW)
-    assert not compiled(asks("a", {"device": {"name": "host1"}}, ISOLATE)).needs_details(read, NOW)
-    low = Incident.model_validate(incident(alert(device(), severity="low"), severity="low"))
-    assert not compiled(in_lab).needs_details(low, NOW)
-    assert not compiled(rule("calm", {"always": True}, verdict="harmless"), in_lab).needs_details(read, NOW)
-    assert compiled(rule("lab", LAB, verdict="harmless")).needs_details(read, NOW)
-    nobody = Incident.model_validate(incident(alert(bystander())))
-    assert not compiled(in_lab).needs_details(nobody, NOW)
-
-
 def test_a_device_is_found_however_its_id_is_spelt() -> None:
     found = wants(asks("a", LAB, ISOLATE), raw=incident(alert(device(HOST1.upper()))), machines=in_group("Lab"))
     assert found[0].doubt == ""

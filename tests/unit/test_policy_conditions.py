@@ -23,6 +23,7 @@ Raw = dict[str, Any]
 
 SHA1 = "5f1e8acedc065031aad553b710838eb366cfee9a"
 SHA256 = "8963a19fb992ad9a76576c5638fd68292cffb9aaac29eb8285f9abf6196a7dec"
+MORE: Raw = {"alerts@odata.nextLink": "https://graph.example/more"}
 ASKED_APART = {"all", "any", "not_", "time"}
 
 
@@ -150,10 +151,15 @@ def test_a_benign_alert_adds_no_severity() -> None:
     [
         ({"all_alerts_benign": True}, incident(alert(classification="falsePositive")), YES),
         ({"all_alerts_benign": True}, incident(), NO),
+        ({"all_alerts_benign": True}, incident(alert(classification="falsePositive"), **MORE), NO),
         ({"informational_only": True}, incident(alert(severity="informational"), severity="informational"), YES),
         ({"informational_only": True}, incident(alert(severity=None), severity="informational"), NO),
+        ({"informational_only": True}, incident(alert(severity="informational"), severity="informational", **MORE), NO),
         ({"all_dealt_with": True}, incident(alert(file(remediationStatus="blocked"), status="resolved")), YES),
         ({"all_dealt_with": True}, incident(alert(file(remediationStatus="blocked"), status="new")), NO),
+        ({"all_dealt_with": True}, incident(alert(file(remediationStatus="blocked"), status="resolved"), **MORE), NO),
+        ({"alert": {"title": "x"}}, incident(alert(title="y"), **MORE), UNKNOWN),
+        ({"evidence": {"kind": "url"}}, incident(alert(file()), **MORE), UNKNOWN),
         ({"all_dealt_with": True}, incident(alert(status="resolved")), NO),
     ],
 )

@@ -91,11 +91,6 @@ def test_a_device_whose_details_cannot_be_read_waits_for_a_person() -> None:
 
 def test_details_are_read_where_something_is_to_be_isolated() -> None:
     assert wanted(None, read=False)["isolate"].unread
-    harmful, low = incident(alert(device())), incident(alert(device(), severity="low"), severity="low")
-    calm = incident(alert(device()), classification="falsePositive")
-    assert [DEFAULT.needs_details(Incident.model_validate(each), NOW) for each in (harmful, low, calm)] == [
-        *(True, False, False)
-    ]
 
 
 @pytest.mark.parametrize("severity", ["unknownFutureValue", None])

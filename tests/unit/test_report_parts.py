@@ -16,15 +16,16 @@ from responders._languages import ENGLISH
 from responders._notices import CONTAINED, FINAL, STARTED, UNSURE
 from responders._report import moments, table
 from responders._report.assets import assets
-from responders._report.chapters import network, persistence
+from responders._report.chapters import evidence, network, persistence
 from responders._report.closing import interview
 from responders._report.devices import devices
 from responders._report.page import clock_of, page
 from responders._report.revisions import revision_name, wanted
 from responders._report.summary import still_contained, summary
 from responders._report.tree import IN_ALL, PER_DEVICE, Node, forest
-from shared.models.action import State
+from shared.models.action import Artefact, State
 from shared.models.findings import Endpoint, Event, Findings, Kind, Persistence, Process
+from shared.models.frozen import Params
 from shared.models.plan import Verdict
 from shared.models.progress import Notice
 from shared.models.reported import KeptRevision
@@ -39,6 +40,14 @@ def nodes(of: tuple[Node, ...]) -> list[Node]:
 def grown(processes: tuple[Process, ...], alerts: list[dict[str, object]] | None = None) -> list[Node]:
     made = report(0, findings=Findings(processes=processes), incident=incident(alerts=alerts or []))
     return [node for trees in forest(made).trees.values() for node in nodes(trees)]
+
+
+def test_a_file_of_a_device_is_told_with_its_path_there() -> None:
+    """It lies under its number, whatever it was called."""
+    files = tuple(Artefact(name=f"x/data/files/{each}", size=1, sha256="0" * 64) for each in ("002.gz", "003.received"))
+    made = action("get_files", State.SUCCEEDED, params=Params({"paths": "/etc/a\n/tmp/b"}), artefacts=files)
+    rows = evidence(report(0, actions=(made,)), ENGLISH, {})
+    assert [row["name"] for row in rows] == ["files/002.gz: /tmp/b", "files/003.received"]
 
 
 # The tree

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -26,7 +28,7 @@ from tests.unit.archived import LATER, Archived, sealed
 from tests.unit.incidents import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from responders._ports import Ports
@@ -309,7 +311,7 @@ class Slow(FakeEvidence):
     clock: FakeClock
     slow: str = ""
     seconds: float = 0
-    error: Exception | None = None
+    error: BaseException | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -322,7 +324,7 @@ class Slow(FakeEvidence):
         return super().read(name, start=start)
 
 
-def slowly(run: Archived, seconds: float, error: Exception | None = None) -> tuple[Ports, str]:
+def slowly(run: Archived, seconds: float, error: BaseException | None = None) -> tuple[Ports, str]:
     """Two runs under legal hold, one of which takes so long, or goes wrong."""
     evidence = Slow(run.clock)
     evidence.stored = run.evidence.stored
@@ -409,3 +411,129 @@ def test_storage_that_cannot_be_reached_for_a_moment_wakes_nobody(caplog: pytest
     assert len(accesses(run.evidence, run.folder)) == 1
     assert slate.told == []
     assert troubles(ports) == set()
+
+
+def test_a_run_that_ends_the_worker_is_not_the_first_one_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody could note how it went: that it was begun stood there before. It is tried again ever more rarely."""
+    run = sealed()
+    ports, long = slowly(run, 1, KeyboardInterrupt("the worker ends"))
+    run.evidence.holds = {f"{run.folder}/manifest.json"}
+    slate = Slate()
+    vars(ports).update(chats={"slack": slate})
+    ended = []
+    for hour in range(4 * SAMPLE_HOURS):
+        try:
+            reverify(ports, run.clock.now() + LATER)
+        except KeyboardInterrupt:
+            ended.append(hour)
+        run.clock.advance(3600)
+    assert 6 <= len(ended) <= 10
+    assert [after - before for before, after in itertools.pairwise(ended)][:3] == [12, 24, 48]
+    assert len(accesses(run.evidence, run.folder)) >= 4 * 28 - 1
+    assert f"the run {long} could not be read through again: a reading of it was begun 1 times" in caplog.text
+    assert any(f"the run {long} could not be read through again" in each for each in slate.told)
+
+
+def test_a_run_that_could_be_read_was_ended_by_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """An update or a restart ends a worker too."""
+    run = sealed()
+    ports, long = slowly(run, 1, KeyboardInterrupt("the worker ends"))
+    for _ in range(3 * HELD_HOURS):
+        try:
+            reverify(ports, run.clock.now() + LATER)
+        except KeyboardInterrupt:
+            vars(run.evidence).update(slow="")
+        run.clock.advance(3600)
+    assert len(accesses(run.evidence, long)) >= 2
+    assert caplog.text.count("the worker ended with it") == 1
+    assert not any("unread" in kind for kind in troubles(ports))
+
+
+def takes(run: Archived, seconds: float, *calls: str) -> Callable[[str], None]:
+    """Each of these calls takes so long."""
+
+    def before(call: str) -> None:
+        if call in calls:
+            run.clock.advance(seconds)
+
+    return before
+
+
+def test_what_keeps_its_turn_is_not_taken_for_what_ended_the_worker(caplog: pytest.LogCaptureFixture) -> None:
+    """A run for which the others left too little time is the first one of the next call."""
+    run = sealed()
+    ports, other = slowly(run, 0)
+    run.evidence.before = takes(run, 20, "evidence.read")
+    for _ in range(3 * HELD_HOURS):
+        began = run.clock.now()
+        reverify(ports, began + LATER)
+        run.clock.set(began + timedelta(hours=1))
+    assert "1 of 2 runs that were to be read again were not: no time" in caplog.text
+    assert "the worker ended with it" not in caplog.text
+    assert min(len(accesses(run.evidence, each)) for each in (run.folder, other)) >= 2
+
+
+def test_what_differs_is_told_though_there_is_no_time_for_the_rest(caplog: pytest.LogCaptureFixture) -> None:
+    run = sealed()
+    ports, long = slowly(run, 600)
+    stored, _ = run.evidence.stored[f"{long}/data/empty.txt"]
+    run.evidence.stored[f"{long}/data/empty.txt"] = (stored, b"not any more")
+    for _ in range(HELD_HOURS):
+        reverify(ports, run.clock.now() + LATER)
+        run.clock.advance(3600)
+    assert f"the run {long} could not be read through again: no time is left" in caplog.text
+    assert f"custody {long.replace('/', ' ')}" in troubles(ports)
+
+
+def flooded(run: Archived, place: str, count: int) -> None:
+    """Beside a run lie so many objects of somebody else, each with the hash of its bytes."""
+    stored, _ = next(iter(run.evidence.stored.values()))
+    data = b"x"
+    told = replace(stored, size=1, sha256=hashlib.sha256(data).hexdigest())
+    for number in range(1, count + 1):
+        name = f"{access_folder(run.folder)}/{place.format(number)}"
+        run.evidence.stored[name] = (replace(told, name=name), data)
+
+
+def test_what_somebody_put_beside_a_run_is_read_until_the_time_is_over_and_the_other_runs_are_read_next(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The platform ends a worker that goes on for longer."""
+    run = sealed()
+    ports, other = slowly(run, 0)
+    flooded(run, "{:06d}.json", 400)
+    run.evidence.before = takes(run, 1, "evidence.head", "evidence.read")
+    for _ in range(2 * HELD_HOURS):
+        began = run.clock.now()
+        reverify(ports, began + LATER)
+        assert run.clock.now() <= began + LATER + timedelta(seconds=5)
+        run.clock.set(began + timedelta(hours=1))
+    assert f"the run {run.folder} could not be read through again: no time is left" in caplog.text
+    assert len(accesses(run.evidence, other)) >= 2
+
+
+def test_of_any_number_of_objects_beside_a_run_it_is_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """What no event of ours can be called is not read."""
+    run = sealed()
+    ports = due(run)
+    flooded(run, "{:06d}.txt", 5_000)
+    calls = list[str]()
+    run.evidence.before = calls.append
+    reverify(ports, run.clock.now() + LATER)
+    assert f"{access_folder(run.folder)}/000001.txt: is no part of the chain" in caplog.text
+    assert "1000 differences" in caplog.text
+    assert calls.count("evidence.read") < 100
+
+
+def test_of_events_that_are_not_as_they_were_committed_a_thousand_are_read(caplog: pytest.LogCaptureFixture) -> None:
+    run = sealed()
+    ports = due(run)
+    flooded(run, "{:06d}.json", 5_000)
+    for name, (stored, _) in list(run.evidence.stored.items()):
+        if name.startswith(f"{access_folder(run.folder)}/"):
+            run.evidence.stored[name] = (stored, b"y")
+    calls = list[str]()
+    run.evidence.before = calls.append
+    reverify(ports, run.clock.now() + LATER)
+    assert f"{access_folder(run.folder)}/000001.json: is not the event that was committed" in caplog.text
+    assert calls.count("evidence.read") < 1100

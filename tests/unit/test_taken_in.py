@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from responders._desk import FETCHES
+from responders._capture import FETCHES
 from responders._zip import whole_zip
 from shared.errors import Incomplete, Transient
 from shared.models.part import Part

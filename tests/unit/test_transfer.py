@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from responders._desk import FETCHES
+from responders._capture import FETCHES
 from responders._unbroken import judged
 from responders._zip import whole_zip
 from shared.clients.interface import Download

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import gc
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from responders._capture import FETCHES
 from responders._unbroken import TIMES
 from shared.clients.interface import Download
 from shared.errors import Cause, Incomplete, LinkExpired
+from shared.storage.interface import Stored
+from tests.fakes.storage import FakeEvidence
 from tests.unit.archived import Archived, Served
 from tests.unit.test_transfer import DATA, NAME, Server, fetched, gathered, sha256, sweep, told
 
@@ -147,3 +155,62 @@ def test_a_worker_may_die_at_any_call(side: str) -> None:
         assert run.checked().findings == [], number
         assert run.objects[NAME] == DATA[:350], number
     assert crashes >= 80
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """What goes now goes by itself: blocks of 8 MiB do not wait for the collector of cycles."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def test_a_connection_that_is_too_slow_is_closed_before_another_one_is_opened() -> None:
+    server = Server()
+    run = run_with(server)
+    opened, closed = list[int](), list[int]()
+
+    def opening(where: str, start: int, tag: str) -> Download:
+        assert len(closed) == len(opened)
+        opened.append(start)
+        slow = slowed(run, server, 1)(where, start, tag)
+
+        def chunks() -> Iterator[bytes]:
+            try:
+                yield from slow.chunks
+            finally:
+                closed.append(start)
+
+        return replace(slow, chunks=chunks())
+
+    run.downloads.opening = opening
+    with no_collector(), suppress(Incomplete):
+        fetched(run, timedelta(seconds=60))
+    assert (opened, in_pieces(run) > 0) == ([0, 0], True)
+
+
+class Held:
+    """What a check has in memory."""
+
+
+def test_what_the_last_check_held_is_gone_when_it_is_kept_as_it_came() -> None:
+    held: list[weakref.ref[Held]] = []
+
+    class Joins(FakeEvidence):
+        def join_once(self, *args: Any, **options: Any) -> Stored:  # noqa: ANN401 - as they are
+            assert not any(each() for each in held)
+            return super().join_once(*args, **options)
+
+    def check(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        mine = Held()
+        held.append(weakref.ref(mine))
+        yield from chunks
+        raise Incomplete("it is not what it should be", cause=Cause.CONTENT)
+
+    run = Archived(downloads=Served(Server()), evidence=Joins())
+    run.action = run.action.model_copy(update={"fetches": FETCHES})
+    with no_collector():
+        kept = run.desk().fetch(NAME, lambda: "https://x/1", kind="p", media_type="x/y", check=check)
+    assert (len(held), kept.whole) == (1, False)

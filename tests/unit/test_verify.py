@@ -486,6 +486,22 @@ def test_what_would_fill_the_memory_once_it_is_parsed_is_not_parsed(run: Archive
     assert peak < 40 * MEBI
 
 
+@pytest.mark.parametrize("line", [b"\n", b"%06d\n"], ids=["empty", "short"])
+@pytest.mark.parametrize("name", ["manifest-sha256.txt", "tagmanifest-sha256.txt", "custody.jsonl"])
+def test_what_would_fill_the_memory_once_it_is_taken_for_lines_is_not(run: Archived, name: str, line: bytes) -> None:
+    """One byte is a line, and a line is an object or two. How many events there are tells the seal, if there is one."""
+    spoilt = {"checkpoint.json": b"{}"} if name == "custody.jsonl" else {}
+    for count, large in ((120_000, False), (1_100_000, True)):
+        hostile = b"".join(line % number if b"%" in line else line for number in range(count))
+        assert len(hostile) < 8 * MEBI
+        tracemalloc.start()
+        found = check(Memory({**run.objects, name: hostile, **spoilt}), run.folder).findings
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert ((name, "is too large") in {(each.object, each.text.partition(":")[0]) for each in found}) is large
+        assert peak < 40 * MEBI
+
+
 def test_findings_without_end_are_not_all_kept(run: Archived) -> None:
     assert len(run.checked(**{"manifest-sha256.txt": b"\n" * 100_000}).findings) == 1000
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 GZIP = b"\x1f\x8b"
 _WINDOW = 31
 _STEP = 1024 * 1024
+_FIRST, _MOST = 256, 64 * 1024
+"""Bytes that a member is given at once, at its beginning and at most: what follows it in these is copied when it ends,
+and a member may have 20 bytes.
+"""
 
 LARGEST = 64 * 1024**3
 """Bytes to which a thing may decompress before it is no longer looked into."""
@@ -52,13 +56,17 @@ class Contents:
         self.size += len(data)
 
     def _inflate(self, data: bytes) -> None:
+        rest, room = memoryview(data), _FIRST
         try:
-            while data and not self.mark:
-                self._member = self._member or zlib.decompressobj(_WINDOW)
-                self._count(self._member.decompress(data, _STEP))
-                data = self._member.unconsumed_tail
+            while rest and not self.mark:
+                if self._member is None:
+                    self._member, room = zlib.decompressobj(_WINDOW), _FIRST
+                given = rest[:room]
+                self._count(self._member.decompress(given, _STEP))
+                left = len(self._member.unconsumed_tail) + len(self._member.unused_data)
+                rest, room = rest[len(given) - left :], min(2 * room, _MOST)
                 if self._member.eof:
-                    data, self._member = self._member.unused_data, None
+                    self._member = None
                 if self.size > self._largest:
                     self.mark = f"decompresses to more than {self._largest} bytes: not looked into further"
         except zlib.error:

@@ -101,10 +101,6 @@ class Event(Said):
         """The SHA-256 of the line, in hex."""
         return hashlib.sha256(self.line).hexdigest()
 
-    def same_as(self, said: Said) -> bool:
-        """Whether it tells this already."""
-        return (self.what, self.subject) == (said.what, said.subject)
-
 
 def following(chain: Sequence[Event], said: Said) -> Event:
     """What is said, as the next event of a chain."""

@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 BLOCK = 8 * 1024 * 1024
 """Bytes of a block: where an object differs is told to so many bytes."""
 
-EMPTY = hashlib.sha256().hexdigest()
-"""The SHA-256 of nothing."""
-
 
 @dataclass(slots=True)
 class Tally:

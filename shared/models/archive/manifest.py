@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.models.archive.contents import LARGEST
 from shared.models.archive.digests import BLOCK
 from shared.models.archive.names import LONGEST
 
@@ -43,6 +44,8 @@ _Folder = Annotated[
 class Proof(StrEnum):
     """How far an item's hashes agree. `VERIFIED`: on the device, in flight and at rest. `RECEIVED`: in flight and at
     rest, and the device gave none. `MISMATCH`: what was received is not what the device said; it was kept all the same.
+    What could not be computed agrees with nothing, and differs from nothing: where `stored` is empty, at rest does not
+    count, and an item is marked so.
     """
 
     VERIFIED = "verified"
@@ -57,20 +60,13 @@ class _Strict(BaseModel):
 class Hashes(_Strict):
     """SHA-256 in hex, by where it was computed. `device` is of the bytes before transport, `content` of what the
     received bytes decompress to, where transport or the device itself compressed them. `stored` is of a read of its
-    own, after the commit.
+    own, after the commit; empty where no call had the time for that.
     """
 
     device: str = Field("", pattern=r"^([0-9a-f]{64})?$")
     received: str = Field(pattern=_HASH)
     content: str = Field("", pattern=r"^([0-9a-f]{64})?$")
-    stored: str = Field(pattern=_HASH)
-
-    @property
-    def proof(self) -> Proof:
-        """How far they agree."""
-        if not self.device:
-            return Proof.RECEIVED
-        return Proof.VERIFIED if self.device in {self.content, self.received} else Proof.MISMATCH
+    stored: str = Field(pattern=r"^([0-9a-f]{64})?$")
 
 
 class Blocks(_Strict):
@@ -90,17 +86,32 @@ class Part(_Strict):
     content_size: Annotated[int | None, Field(json_schema_extra={"minimum": 0})] = None
     device: _MaybeHash = ""
 
+    @property
+    def agrees(self) -> bool:
+        """Whether it is what the device said. It may be gzip by itself, which transport left alone."""
+        return bool(self.device) and self.device in {self.content, self.received}
+
+    @property
+    def differs(self) -> bool:
+        """Whether it is something else than the device said: what is too large to be looked through may be that."""
+        unknown = not self.content and (self.content_size or 0) > LARGEST
+        return bool(self.device) and not self.agrees and not unknown
+
 
 def proof_of(hashes: Hashes, parts: Sequence[Part]) -> Proof:
-    """How far an item's hashes agree: of one that was joined from parts, each part's too."""
-    if (
-        any(each.device and each.device not in {each.content, each.received} for each in parts)
-        or hashes.proof is Proof.MISMATCH
-    ):
+    """How far an item's hashes agree: of one that was joined from parts, each part's too. Of what transport packed, and
+    nobody looked through whole, the parts alone tell. What was not read at rest is not verified.
+    """
+    agrees = Proof.VERIFIED if hashes.stored else Proof.RECEIVED
+    if any(each.differs for each in parts):
         return Proof.MISMATCH
-    if hashes.proof is Proof.VERIFIED or (parts and all(each.device for each in parts)):
-        return Proof.VERIFIED
-    return Proof.RECEIVED
+    if hashes.device:
+        if hashes.device in {hashes.content, hashes.received}:
+            return agrees
+        unknown = not hashes.content and any(each.content != each.received for each in parts)
+        if not unknown:
+            return Proof.MISMATCH
+    return agrees if parts and all(each.agrees for each in parts) else Proof.RECEIVED
 
 
 class Item(_Strict):
