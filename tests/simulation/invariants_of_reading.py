@@ -40,7 +40,7 @@ _READS = {
 _ROOM = 20
 """How many actions a message has room for; of more it tells some, and how many there are."""
 
-_OPEN = ("is ", "was sent", "was accepted")
+_OPEN = ("is next", "is being", "is under way", "was sent", "was accepted")
 """How what is not over reads."""
 
 _ONE_ORDER = timedelta(minutes=1)
@@ -78,10 +78,12 @@ def told_the_end(world: World) -> Iterator[str]:
             said = Counter(text for label, text in lines if label.startswith(f"{called}, ") and f"({device})" in label)
             for outcome, times in outcomes.items():
                 there = sum(count for text, count in said.items() if text.startswith(outcome))
-                wrong = there != times if len(rows) <= _ROOM else there > times
+                few, many = len(rows) <= _ROOM and there < times, state.mode != "observe" and there > times
+                wrong = few or many
                 yield f"incident {state.id}: {called} on {device} {outcome}, read {dict(said)}" if wrong else ""
             false = [text for text in said if not text.startswith(tuple(outcomes)) and not text.startswith(_OPEN)]
-            yield f"incident {state.id}: {called} on {device} reads {false}" if false else ""
+            wrong = bool(false) and state.mode != "observe"  # then the plan is told beside
+            yield f"incident {state.id}: {called} on {device} reads {false}" if wrong else ""
 
 
 def _ends(world: World, incident: str) -> list[dict[str, Any]]:

@@ -466,9 +466,8 @@ MUTATIONS = (
     ),
     Mutation(
         "shared/models/incident.py",
-        "    material = json.dumps(_important(raw),",
-        '    raw = {name: each for name, each in raw.items() if name != "alerts"}\n'
-        "    material = json.dumps(_important(raw),",
+        "    told = _important(raw)\n    if lacks_alerts",
+        '    told = _important({name: each for name, each in raw.items() if name != "alerts"})\n    if lacks_alerts',
         "take an incident with new alerts for the same version",
     ),
     Mutation(
