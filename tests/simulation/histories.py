@@ -14,8 +14,8 @@ from tests.simulation.world import World
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a history came to. `problems` name the invariant and what broke it; none means that all of them held. `checks`
-    count what each of them looked at.
+    """What a history came to. `problems` name the invariant and what broke it; none means that all of them held.
+    `checks` count what each of them looked at.
     """
 
     seed: int

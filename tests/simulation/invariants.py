@@ -1,7 +1,7 @@
 """What must always hold: each invariant is a function, and its docstring the sentence that it checks.
 
-It gives one text for each thing that it looked at: an empty one where that is as it must be, else what is wrong. So a long
-run tells how much each of them looked at, and one that never looked at anything fails it.
+It gives one text for each thing that it looked at: an empty one where that is as it must be, else what is wrong. So a
+long run tells how much each of them looked at, and one that never looked at anything fails it.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ RATES: dict[str, tuple[tuple[int, int], ...]] = {
     "library": ((100, 60), (1500, 3600)),
     "actions": ((100, 60), (1500, 3600)),
 }
-"""Calls and seconds as Microsoft documents them (for incidents, what the older API says), written down here anew: what the
-product takes for documented must not be what it is measured by. Chat and downloads have no documented rate.
+"""Calls and seconds as Microsoft documents them (for incidents, what the older API says), written down here anew:
+what the product takes for documented must not be what it is measured by. Chat and downloads have no documented rate.
 """
 
 
@@ -90,8 +90,8 @@ def no_documented_rate_exceeded(world: World) -> Iterator[str]:
 
 
 def no_retry_before_retry_after(world: World) -> Iterator[str]:
-    """After a 429 that its worker could write down, nobody calls the API before Retry-After but on older leases; nor is the
-    same message posted again.
+    """After a 429 that its worker could write down, nobody calls the API before Retry-After but on older leases; nor
+    is the same message posted again.
     """
     for refusal in world.record.throttles:
         noted, until = refusal.noted, refusal.at + timedelta(seconds=refusal.wait) - _SKEW

@@ -1,4 +1,6 @@
-"""What must always hold of what is kept: evidence, reports and comments; see `invariants` for what an invariant gives."""
+"""What must always hold of what is kept: evidence, reports and comments; see `invariants` for what an invariant
+gives.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def archived_as_it_was_committed(world: World) -> Iterator[str]:
 
 
 def a_run_is_of_one_action(world: World) -> Iterator[str]:
-    """Every run of the archive is of one action, and every action has one run at the most, however often it was begun."""
+    """Every run of the archive is of one action, and every action has one run at the most, however often it was
+    begun.
+    """
     rounds = {_identity(action): action for action in world.record.actions()}
     folders: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for folder in _runs(world):
@@ -67,8 +71,8 @@ def _identity(action: Action) -> tuple[str, ...]:
 
 
 def ended_runs_are_sealed_and_whole(world: World) -> Iterator[str]:
-    """A run whose action is over is as `verify.py` wants it, seal, chain and every object; or the action says that it is
-    not sealed.
+    """A run whose action is over is as `verify.py` wants it, seal, chain and every object; or the action says that it
+    is not sealed.
     """
     rounds = {_identity(action): action for action in world.record.actions()}
     for folder, objects in _runs(world).items():
@@ -82,8 +86,8 @@ def ended_runs_are_sealed_and_whole(world: World) -> Iterator[str]:
 
 
 def sealed_runs_are_bags(world: World) -> Iterator[str]:
-    """A sealed run is a bag by BagIt's own rule: its manifests list every object, and nothing else, by the right hash; and
-    each event of its custody holds the hash of the one before.
+    """A sealed run is a bag by BagIt's own rule: its manifests list every object, and nothing else, by the right
+    hash; and each event of its custody holds the hash of the one before.
     """
     for folder, objects in _runs(world).items():
         if _TAGS not in objects and "checkpoint.json" not in objects:
@@ -118,8 +122,8 @@ def _unbroken(objects: dict[str, bytes]) -> bool:
 
 
 def what_was_done_is_there(world: World) -> Iterator[str]:
-    """What an action says that it collected is there by the hash that it says; a package is, byte for byte, the one that
-    Defender handed out.
+    """What an action says that it collected is there by the hash that it says; a package is, byte for byte, the one
+    that Defender handed out.
     """
     for action in world.record.actions():
         for artefact in action.artefacts:

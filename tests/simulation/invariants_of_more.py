@@ -58,8 +58,8 @@ def collection_has_its_head_start(world: World) -> Iterator[str]:
 
 
 def given_back_only_where_benign(world: World) -> Iterator[str]:
-    """What is given back without an order was taken for nothing but incidents that an analyst then called a false positive:
-    all that had it taken, not only the first of them.
+    """What is given back without an order was taken for nothing but incidents that an analyst then called a false
+    positive: all that had it taken, not only the first of them.
     """
     benign = {each.id for each in _incidents(world) if each.classification == "falsepositive"}
     for effect in world.record.effects:

@@ -1,6 +1,7 @@
 """What must always hold of what people read in the end: messages, comments, reports and answers to orders.
 
-Measured by the tenant and the ledger, in words and numbers of its own: nothing of the product that composes them is asked.
+Measured by the tenant and the ledger, in words and numbers of its own: nothing of the product that composes them is
+asked.
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ _HARMLESS = "very likely harmless"
 
 
 def told_the_end(world: World) -> Iterator[str]:
-    """The last message about every incident with actions on devices says how it ended: each containment by its device,
-    with its outcome, and where a person did it meanwhile, that somebody else did. Only what was tried again and again, or
-    had no place to go, was not told.
+    """The last message about every incident with actions on devices says how it ended: each containment by its
+    device, with its outcome, and where a person did it meanwhile, that somebody else did. Only what was tried again
+    and again, or had no place to go, was not told.
     """
     for state in world.record.incidents() if not world.dangers.deaf else ():
         rows = [each for each in world.record.actions() if each.incident == state.id]
@@ -127,8 +128,8 @@ def a_repeat_says_so(world: World) -> Iterator[str]:
 
 
 def outcomes_are_the_tenants(world: World) -> Iterator[str]:
-    """What the ledger says of a containment is so in the tenant: done is what Defender did at our word, or had done before;
-    somebody else did what a person asked for; and what came to nothing, Defender did not do.
+    """What the ledger says of a containment is so in the tenant: done is what Defender did at our word, or had done
+    before; somebody else did what a person asked for; and what came to nothing, Defender did not do.
     """
     for row in world.record.actions():
         if row.responder not in _CONTAINS or not row.state.final:
@@ -153,9 +154,9 @@ def _before(world: World, each: MachineAction, row: Action) -> bool:
 
 
 def ordered_is_done(world: World) -> Iterator[str]:
-    """What an order is answered to have done was done: who ordered a device to be released found it free at some moment
-    before the answer, by a release of ours or without one; what was isolated by order, was; who approved, refused, tried
-    anew or cancelled, finds the order in the action; and what is cancelled, did not come to be.
+    """What an order is answered to have done was done: who ordered a device to be released found it free at some
+    moment before the answer, by a release of ours or without one; what was isolated by order, was; who approved,
+    refused, tried anew or cancelled, finds the order in the action; and what is cancelled, did not come to be.
     """
     rows = {action.key: action for action in world.record.actions()}
     for name, record in world.record.orders().items():
@@ -206,8 +207,8 @@ def _released(world: World, name: str, record: OrderRecord, about: list[Action])
 
 
 def reported_as_it_ended(world: World) -> Iterator[str]:
-    """Where reports are made, there is one about every incident that was assessed: it has every alert of its last version,
-    or says into which incident these went, and each containment with its outcome.
+    """Where reports are made, there is one about every incident that was assessed: it has every alert of its last
+    version, or says into which incident these went, and each containment with its outcome.
     """
     for state in world.record.incidents() if world.dangers.reports else ():
         if not state.assessed:
@@ -227,8 +228,8 @@ def reported_as_it_ended(world: World) -> Iterator[str]:
 
 
 def commented_as_it_ended(world: World) -> Iterator[str]:
-    """Where the mode is never switched, the incident in Defender has one comment for every end that was told in the chat,
-    with a marker of ours, and the last one begins as that message does.
+    """Where the mode is never switched, the incident in Defender has one comment for every end that was told in the
+    chat, with a marker of ours, and the last one begins as that message does.
     """
     for state in world.record.incidents() if not world.dangers.switches and not world.dangers.deaf else ():
         ends = _ends(world, state.id)

@@ -138,7 +138,8 @@ class Cancelled:
 @dataclass(slots=True)
 class Refused:
     """A 429, and when the worker that was refused had written into storage what it does about that (None: it died, or
-    storage failed it, before): with the first of its `writes`, or a later one. `text` is the heading of what chat refused.
+    storage failed it, before): with the first of its `writes`, or a later one. `text` is the heading of what chat
+    refused.
     """
 
     at: datetime
