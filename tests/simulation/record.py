@@ -19,7 +19,7 @@ from responders._leftovers import leftovers
 from shared.errors import Throttled
 from shared.models.action import Action, State, action_id
 from shared.models.asked import DeadLetter, Held, OrderRecord
-from shared.models.incident import Incident, version_of
+from shared.models.incident import Incident
 from shared.models.plan import Plan
 from shared.models.progress import Absorbed, IncidentState, Notice, Watermark
 from tests.fakes.clients import FakeChat
@@ -73,11 +73,6 @@ CREATING = {
     "devices.live_response": "LiveResponse",
 }
 """The machine actions that calls make."""
-
-
-def content_of(version: str) -> str:
-    """A version without the number of the order that had it assessed anew."""
-    return version.partition("-")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -518,7 +513,7 @@ class Record:
             for state in self.incidents():
                 if state.mode == "observe" and state.assessed == state.seen:
                     raw = self._world.tenant.incidents.raw(state.id)
-                    if version_of(self._shown(raw)) == content_of(state.assessed):
+                    if self._judged(state, self._shown(raw)):
                         for device in state.affected:
                             self.observed[state.id, device] = (str(raw["severity"]), self._alerts(raw))
 
@@ -586,7 +581,6 @@ class Record:
     def unassessed(self) -> list[str]:
         """Incidents that Graph shows, changed since watching began, whose newest version was not assessed."""
         states = {state.id: state for state in self.incidents()}
-        judged = self._world.documents.stored
         marks = self._texts("deployment", "watermark")
         floor = Watermark.model_validate_json(marks[0]).floor if marks else None
         behind = []
@@ -600,10 +594,14 @@ class Record:
             if floor and updated and updated < floor:
                 continue
             state = states.get(incident)
-            read = judged.get(f"{incident}/{state.assessed}/incident.json") if state else None
-            if read is None or _matters(json.loads(read)) != _matters(json.loads(json.dumps(shown))):
+            if state is None or not self._judged(state, dict(shown)):
                 behind.append(incident)
         return behind
+
+    def _judged(self, state: IncidentState, shown: dict[str, object]) -> bool:
+        """Whether what an incident says now is what it said when it was assessed last."""
+        read = self._world.documents.stored.get(f"{state.id}/{state.assessed}/incident.json")
+        return read is not None and _matters(json.loads(read)) == _matters(json.loads(json.dumps(shown)))
 
     def _left(self) -> bool:
         """Whether something lies on a device whose removal the next tick plans."""
