@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 SKEW = timedelta(seconds=1)
-IN_FLIGHT = timedelta(seconds=9)
-"""For which a call may be under way between its sender's last look and its effect."""
 
 
 def every_order_is_answered(world: World) -> Iterator[str]:
@@ -67,15 +65,14 @@ def an_approval_counts_in_time(world: World) -> Iterator[str]:
 
 
 def nothing_is_sent_while_held(world: World) -> Iterator[str]:
-    """From the answer that everything is held no device is touched but to give back, and but for calls already in
-    flight, until somebody orders to resume and is told that it goes on.
+    """From the answer that everything is held no device is touched but to give back, and but for calls that began
+    before, until somebody orders to resume and is told that it goes on.
     """
     holds = _holds(world)
     for effect in world.record.effects:
         if effect.kind not in GIVING_BACK:
-            since = [
-                begun for begun, over in holds if begun + IN_FLIGHT < effect.at and (over is None or effect.at < over)
-            ]
+            looked = effect.looked or effect.at
+            since = [begun for begun, over in holds if begun + SKEW < looked and (over is None or effect.at < over)]
             yield f"{effect.kind} on {effect.device[:8]} at {effect.at}, held since {since[0]}" if since else ""
 
 

@@ -50,6 +50,7 @@ _ONE_ORDER = timedelta(minutes=1)
 _MOST_TRIES = 40
 """How often a message is tried before it is given up."""
 
+_SKEW = timedelta(seconds=1)
 _SLOW = timedelta(seconds=75)
 """How much earlier than what it then saw a slow worker may have looked at the clock."""
 
@@ -178,9 +179,9 @@ def ordered_is_done(world: World) -> Iterator[str]:
                     isolated = any(_succeeded(world, each, record) for each in world.tenant.desk.of(row.device))
                     yield "" if isolated else f"{name}, to isolate, is done, and the device was never isolated"
                 if kind == "cancel":
-                    lives = [each for each in mine if not world.tenant.desk.progress(each).final]
-                    undone = row.state.settled and not lives
-                    yield "" if undone else f"{name}, to cancel, left {row.key} {row.state}"
+                    ends = [row.finished_at, *(world.tenant.desk.progress(each).finished for each in mine)]
+                    over = all(each and each <= record.answered_at + _SKEW for each in ends)
+                    yield "" if over else f"{name}, to cancel, is answered at {record.answered_at}, {row.key}: {ends}"
 
 
 def _succeeded(world: World, each: MachineAction, record: OrderRecord) -> bool:

@@ -489,10 +489,10 @@ MUTATIONS = (
         "post again before the chat takes more",
     ),
     Mutation(
-        "responders/_undoing.py",
-        "    others = [each for each in slot.holders if each not in own]\n",
-        "    others: list[str] = []\n",
-        "give back what another incident wants held",
+        "responders/_containment.py",
+        "        holders = tuple(dict.fromkeys((*slot.holders, action.incident)))\n",
+        "        holders = slot.holders\n",
+        "forget who else wants a device held",
     ),
     Mutation(
         "responders/_sealing.py",

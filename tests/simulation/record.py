@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import greenlet
 
@@ -77,7 +78,9 @@ CREATING = {
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A machine action of ours that came to be: when, by which process, and how things stood at that moment."""
+    """A machine action of ours that came to be: when, by which process, and how things stood at that moment. Its
+    sender had `looked` at something outside for the last time then, and began this call.
+    """
 
     at: datetime
     id: str
@@ -100,6 +103,7 @@ class Effect:
     stood_since: datetime | None
     collecting: tuple[str, ...]
     wanted_by: tuple[str, ...]
+    looked: datetime | None
 
     @property
     def approved(self) -> bool:
@@ -228,6 +232,7 @@ class Record:
         self.throttles: list[Refused] = []
         self.posts: list[tuple[datetime, str]] = []
         self._posting: dict[object, str] = {}
+        self._looked: WeakKeyDictionary[object, datetime] = WeakKeyDictionary()
         self._unnoted: dict[object, Refused] = {}
         self.disturbed: list[tuple[datetime, str]] = _Disturbed(self._unnoted)
         self.beating: set[str] = set()
@@ -261,6 +266,7 @@ class Record:
                     self._effect(action.id, process)
         if call == "devices.cancel":
             self._cancelled(process)
+        self._looked[greenlet.getcurrent()] = self._world.clockwork.now()
 
     def _noted(self) -> None:
         """The running task has written something into storage: first of all what it does about a refusal."""
@@ -349,6 +355,7 @@ class Record:
                     if each.created < row.since - _WRITTEN
                 ),
                 wanted_by=self._wanted_by(action, takes),
+                looked=self._looked.get(greenlet.getcurrent()),
                 ordered_free=bool(row and self._ordered_free(row)),
                 isolating=tuple(
                     each.source for each in effective if each.kind == takes and not desk.progress(each).final
