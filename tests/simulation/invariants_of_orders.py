@@ -72,7 +72,7 @@ def nothing_is_sent_while_held(world: World) -> Iterator[str]:
     for effect in world.record.effects:
         if effect.kind not in GIVING_BACK:
             looked = effect.looked or effect.at
-            since = [begun for begun, over in holds if begun + SKEW < looked and (over is None or effect.at < over)]
+            since = [begun for begun, over in holds if begun < looked and (over is None or effect.at < over)]
             yield f"{effect.kind} on {effect.device[:8]} at {effect.at}, held since {since[0]}" if since else ""
 
 
@@ -80,13 +80,15 @@ def _holds(world: World) -> list[tuple[datetime, datetime | None]]:
     """From when until when everything was held, by what people were answered; None where it still is. What resumes is
     carried out at some moment between its coming and its answer.
     """
-    orders = [each for each in world.record.orders().values() if each.state is Stage.DONE and each.answered_at]
+    orders = [each for each in world.record.orders().values() if each.state is Stage.DONE]
+    answered = world.record.answered
     resumed = [each for each in orders if each.order.kind == "resume"]
     found: list[tuple[datetime, datetime | None]] = []
     for each in orders:
-        if each.order.kind == "hold" and each.answered_at:
-            later = [one for one in resumed if one.answered_at and one.answered_at >= each.received_at]
-            found.append((each.answered_at, min((one.received_at for one in later), default=None)))
+        if each.order.kind == "hold":
+            later = [one for one in resumed if answered[one.order.id] >= each.received_at - SKEW]
+            over = min((one.received_at for one in later), default=None)
+            found.append((answered[each.order.id], over))
     return found
 
 

@@ -231,6 +231,7 @@ class Record:
         self.calls: list[tuple[datetime, str, str]] = []
         self.throttles: list[Refused] = []
         self.posts: list[tuple[datetime, str]] = []
+        self.answered: dict[str, datetime] = {}
         self._posting: dict[object, str] = {}
         self._looked: WeakKeyDictionary[object, datetime] = WeakKeyDictionary()
         self._unnoted: dict[object, Refused] = {}
@@ -255,6 +256,7 @@ class Record:
         """A call has reached the tenant, or storage."""
         if call == "rows.commit":
             self._see_hold()
+            self._see_answers()
             self._noted()
         if call == "chat.post":
             self.posts.append((self._world.clockwork.now(), self._posting.pop(greenlet.getcurrent(), "")))
@@ -300,6 +302,15 @@ class Record:
         active = Held.model_validate_json(undressed(row.text)).active
         self.resumed_at = self.resumed_at if active else self._world.clockwork.now()
         self.holding = (self.holding or self._world.clockwork.now()) if active else None
+
+    def _see_answers(self) -> None:
+        """Note when the answer to who holds, or resumes, came to be there to read."""
+        for name, order in self._world.people.sent.items():
+            row = self._world.rows.stored.get((ORDERED, name)) if order.kind in {"hold", "resume"} else None
+            if row and name not in self.answered:
+                record = OrderRecord.model_validate_json(undressed(row.text))
+                if record.state.answered:
+                    self.answered[name] = self._world.clockwork.now()
 
     def _called_for(self, action: Action) -> datetime:
         """When an action was last free to be sent: as its row was written, or since it may have waited for a person."""
