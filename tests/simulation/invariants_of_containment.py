@@ -134,13 +134,23 @@ def what_people_isolated_stays(world: World) -> Iterator[str]:
 
 
 def only_ours_is_cancelled(world: World) -> Iterator[str]:
-    """Nothing that a person asked for is cancelled by us: only what carries a marker of ours, and was made by us."""
+    """Nothing that a person asked for is cancelled by us, nor what another action of ours asked for: only what was
+    made by us, and carries the marker of the action for which it is cancelled.
+    """
     for each in world.record.cancels:
         theirs = each.source != "PublicApi" or OURS not in each.comment
         yield f"{each.kind} of {each.source} on {each.device[:8]} at {each.at}: {each.comment!r}" if theirs else ""
     for action in world.record.interrupted():
-        theirs = action.source != "PublicApi" or OURS not in action.comment
-        yield f"{action.kind} of {action.source} on {action.machine_id[:8]}: {action.comment!r}" if theirs else ""
+        why = action.interruption.comment or "" if action.interruption else ""
+        mine = OURS in why and _named(why) == _named(action.comment)
+        theirs = action.source != "PublicApi" or not mine
+        said = f"{action.kind} of {action.source} on {action.machine_id[:8]}: {action.comment!r}, {why!r}"
+        yield said if theirs else ""
+
+
+def _named(comment: str) -> str:
+    """The action that a marker in a comment names."""
+    return comment.partition(OURS)[2].partition("/")[0]
 
 
 OF_CONTAINMENT = (

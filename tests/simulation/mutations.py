@@ -420,30 +420,28 @@ MUTATIONS = (
         "    return Answer.waiting(call_off(job.ports, entry, comment))\n",
         '    return Answer.done("cancelled")\n',
         "answer that an action is cancelled, and let it go on",
+        seed=47,
     ),
     Mutation(
         "responders/_guardrails.py",
         "    if named:\n",
         '    if named and action.responder == "isolate":\n',
         "restrict protected devices",
+        seed=35,
     ),
     Mutation(
         "responders/_stock.py",
         "        if not self.counts(action):\n",
         '        if action.responder == "isolate" and not self.counts(action):\n',
         "restrict without caps by hour and day",
+        seed=9,
     ),
     Mutation(
         "responders/_cancelling.py",
         "    if action.foreign:\n",
         "    if False:\n",
-        "cancel by order what a person asked for",
-    ),
-    Mutation(
-        "responders/_releasing.py",
-        '    elif other.foreign:\n        return "an isolation by somebody else is under way"\n',
-        "",
-        "cancel what others isolate, for a release",
+        "cancel by order what another asked for",
+        seed=444,
     ),
     Mutation(
         "responders/_notices.py",
@@ -457,6 +455,7 @@ MUTATIONS = (
         '        self._mark(state, entry, SENT, "")\n'
         "        try:\n            self._deliver(state, notice, message)\n        except Throttled as error:\n",
         "mark a notice as sent before it is",
+        seed=34,
     ),
     Mutation(
         "responders/_run.py",
@@ -475,24 +474,28 @@ MUTATIONS = (
         '        hold = "" if self._ports.gives_back(action) else held(self._ports)\n',
         '        hold = ""\n',
         "do not look at the hold before a POST",
+        seed=544,
     ),
     Mutation(
         "shared/models/rates.py",
         '    "package_uri": "2/min,120/h",\n',
         '    "package_uri": "30/min,900/h",\n',
         "take another rate for the documented one",
+        seed=1,
     ),
     Mutation(
         "responders/_notify.py",
         "            wait = timedelta(seconds=max(1.0, error.retry_after or STALE.total_seconds()))\n",
         "            wait = timedelta(seconds=1)\n",
         "post again before the chat takes more",
+        seed=428,
     ),
     Mutation(
         "responders/_containment.py",
         "        holders = tuple(dict.fromkeys((*slot.holders, action.incident)))\n",
         "        holders = slot.holders\n",
         "forget who else wants a device held",
+        seed=270,
     ),
     Mutation(
         "responders/_sealing.py",
