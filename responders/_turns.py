@@ -78,7 +78,7 @@ class Turns:
             return False
         if self._unknown(action):
             return True
-        return any(self._ports.contains(each) and not lets_others_go(each, now) for each in self._beside(action))
+        return any(self._precedes(each) and not lets_others_go(each, now) for each in self._beside(action))
 
     def _beside(self, action: Action) -> Sequence[Action]:
         """What of its incident goes on by itself on its device."""
@@ -95,6 +95,10 @@ class Turns:
         for action in filter(_goes_on, (entry.value for entry in entries)):
             found[action.incident, action.target].append(action)
         return found, frozenset((incident_of(key), target_in(key)) for key in unreadable)
+
+    def _precedes(self, action: Action) -> bool:
+        """Whether it contains: while that is held, what comes behind it is held as well, and says so."""
+        return self._ports.contains(action) and not action.state.settled
 
     def _collects(self, action: Action) -> bool:
         """Whether it still collects on the device itself: what is only being archived needs the device no more."""
