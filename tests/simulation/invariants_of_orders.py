@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 SKEW = timedelta(seconds=1)
+IN_FLIGHT = timedelta(seconds=9)
+"""For which a call may be under way between its sender's last look and its effect."""
 
 
 def every_order_is_answered(world: World) -> Iterator[str]:
@@ -71,7 +73,7 @@ def nothing_is_sent_while_held(world: World) -> Iterator[str]:
     holds = _holds(world)
     for effect in world.record.effects:
         if effect.kind not in GIVING_BACK:
-            looked = effect.looked or effect.at
+            looked = max(effect.looked or effect.at, effect.at - IN_FLIGHT)
             since = [begun for begun, over in holds if begun < looked and (over is None or effect.at < over)]
             yield f"{effect.kind} on {effect.device[:8]} at {effect.at}, held since {since[0]}" if since else ""
 

@@ -119,10 +119,11 @@ def a_repeat_says_so(world: World) -> Iterator[str]:
     """What was told already is told again only with a word that it may be a repeat."""
     for state in world.record.incidents():
         plain = [each for each in _ends(world, state.id) if "possibly repeated" not in _head(each)]
+        few = sum(row.incident == state.id for row in world.record.actions()) <= _ROOM  # of more, some have no room
         for before, after in pairwise(plain):
             same = before["message"]["blocks"] == after["message"]["blocks"]
             late = datetime.fromisoformat(after["time"]) - datetime.fromisoformat(before["time"]) > _ONE_ORDER
-            yield f"incident {state.id}: {after['message']['text']!r} twice" if same and late else ""
+            yield f"incident {state.id}: {after['message']['text']!r} twice" if same and late and few else ""
         chapters = {notice.chapter for notice in world.record.notices(state.id) if notice.kind == "final"}
         ended = [each for each in plain if _head(each).startswith("Response ended")]  # all is "observed" in observe
         many = len(ended) > len(chapters)

@@ -470,13 +470,6 @@ MUTATIONS = (
         "take an incident with new alerts for the same version",
     ),
     Mutation(
-        "responders/_outcomes.py",
-        '        hold = "" if self._ports.gives_back(action) else held(self._ports)\n',
-        '        hold = ""\n',
-        "do not look at the hold before a POST",
-        seed=544,
-    ),
-    Mutation(
         "shared/models/rates.py",
         '    "package_uri": "2/min,120/h",\n',
         '    "package_uri": "30/min,900/h",\n',
