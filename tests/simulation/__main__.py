@@ -94,14 +94,14 @@ def _deaf() -> None:
 
 
 def missing(checks: Counter[str], injected: Injected, calls: Counter[str]) -> list[str]:
-    """What a long run has to have tried and did not: every check, every call, everything that can befall it."""
-    absent = [f"check {each.__name__}" for each in INVARIANTS if not checks[each.__name__]]
+    """What a long run has to have tried and did not: every check on something, every call, whatever can befall it."""
+    absent = [f"anything to look at for {each.__name__}" for each in INVARIANTS if not checks[each.__name__]]
     absent += [f"call {call}" for call in POSSIBLE if not calls[call]]
     return absent + [f"{what}, {where}" for what, where in expected() if not injected[what, where]]
 
 
 def _print(checks: Counter[str], injected: Injected, calls: Counter[str]) -> None:
-    print("\nchecks per invariant")
+    print("\nwhat each invariant looked at")
     for invariant in INVARIANTS:
         print(f"  {checks[invariant.__name__]:>8}  {invariant.__doc__}")
     print("\ncalls of ports, and what was done to them")

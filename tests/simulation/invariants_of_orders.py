@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 from shared.models.action import State
 from shared.models.asked import Stage
+from tests.simulation.invariants_of_containment import GIVING_BACK
 from tests.simulation.late_answers import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from tests.simulation.world import World
 
 SKEW = timedelta(seconds=1)
-IN_FLIGHT = 9.0
-"""Virtual seconds for which a call may be under way between its sender's last look and its effect."""
+IN_FLIGHT = timedelta(seconds=9)
+"""For which a call may be under way between its sender's last look and its effect."""
 
 
 def every_order_is_answered(world: World) -> Iterator[str]:
@@ -27,8 +29,9 @@ def every_order_is_answered(world: World) -> Iterator[str]:
         record = answers.get(name)
         if record is None and not any(name in text for text in letters):
             yield f"{name}, to {order.kind}, was never written down"
-        elif record and not (record.state.answered and record.answer and record.answered_at):
-            yield f"{name}, to {order.kind}, is {record.state}: {record.answer}"
+        elif record:
+            answered = record.state.answered and record.answer and record.answered_at
+            yield "" if answered else f"{name}, to {order.kind}, is {record.state}: {record.answer}"
 
 
 def a_different_order_under_one_id_is_refused(world: World) -> Iterator[str]:
@@ -37,8 +40,9 @@ def a_different_order_under_one_id_is_refused(world: World) -> Iterator[str]:
     for order in world.people.namesakes:
         beside = [record for key, record in stored.items() if key.startswith(f"{order.id}:") and record.order == order]
         first = stored.get(order.id)
-        if first and first.order != order and not any(record.state is Stage.REFUSED for record in beside):
-            yield f"{order.id}, to {order.kind}, of {order.by}"
+        if first and first.order != order:
+            refused = any(record.state is Stage.REFUSED for record in beside)
+            yield "" if refused else f"{order.id}, to {order.kind}, of {order.by}"
 
 
 def an_order_is_carried_out_once(world: World) -> Iterator[str]:
@@ -46,49 +50,63 @@ def an_order_is_carried_out_once(world: World) -> Iterator[str]:
     # What stands in for a package that failed belongs to the same order, and is no round that the order opened.
     rounds = [action for action in world.record.actions() if not action.reason.startswith("instead of the")]
     opened = Counter(action.opened_by for action in rounds if action.opened_by)
-    yield from (f"{order} opened {count} rounds" for order, count in opened.items() if count > 1)
+    yield from (f"{order} opened {count} rounds" if count > 1 else "" for order, count in opened.items())
     for action in world.record.actions():
-        twice = [order for order, count in Counter(action.orders).items() if count > 1]
-        yield from (f"{order} changed {action.key} twice" for order in twice)
+        changed = Counter(action.orders).items()
+        yield from (f"{order} changed {action.key} twice" if count > 1 else "" for order, count in changed)
     for letter in world.record.letters():
         times = Counter(mark.order for mark in letter.replays)
-        yield from (f"{order} replayed {letter.key} twice" for order, count in times.items() if count > 1)
+        yield from (f"{order} replayed {letter.key} twice" if count > 1 else "" for order, count in times.items())
 
 
 def an_approval_counts_in_time(world: World) -> Iterator[str]:
     """An approval after it expired does nothing."""
     for action in world.record.actions():
-        if (
-            action.approved_at
-            and action.approve_by
-            and not action.opened_by
-            and action.approved_at >= action.approve_by
-        ):
-            yield f"{action.key} was approved at {action.approved_at}, it expired at {action.approve_by}"
-
-
-_GIVING_BACK = {"Unisolate", "UnrestrictCodeExecution"}
+        if action.approved_at and action.approve_by and not action.opened_by:
+            said = f"{action.key} was approved at {action.approved_at}, it expired at {action.approve_by}"
+            yield said if action.approved_at >= action.approve_by else ""
 
 
 def nothing_is_sent_while_held(world: World) -> Iterator[str]:
-    """While everything is held no device is touched but to give back, and but for calls already in flight."""
+    """From the answer that everything is held no device is touched but to give back, and but for calls that began
+    before, until somebody orders to resume and is told that it goes on.
+    """
+    holds, in_flight = _holds(world), IN_FLIGHT + timedelta(seconds=DEADLINE * world.dangers.late)
     for effect in world.record.effects:
-        if effect.kind not in _GIVING_BACK and effect.held_for > IN_FLIGHT + (DEADLINE if world.dangers.late else 0.0):
-            yield f"{effect.kind} on {effect.device[:8]} at {effect.at}, held for {effect.held_for:.0f} s"
+        if effect.kind not in GIVING_BACK:
+            looked = max(effect.looked or effect.at, effect.at - in_flight)
+            since = [begun for begun, over in holds if begun < looked and (over is None or effect.at < over)]
+            yield f"{effect.kind} on {effect.device[:8]} at {effect.at}, held since {since[0]}" if since else ""
+
+
+def _holds(world: World) -> list[tuple[datetime, datetime | None]]:
+    """From when until when everything was held, by what people were answered; None where it still is. What resumes is
+    carried out at some moment between its coming and its answer.
+    """
+    orders = [each for each in world.record.orders().values() if each.state is Stage.DONE]
+    answered = world.record.answered
+    resumed = [each for each in orders if each.order.kind == "resume"]
+    found: list[tuple[datetime, datetime | None]] = []
+    for each in orders:
+        if each.order.kind == "hold":
+            later = [one for one in resumed if answered[one.order.id] >= each.received_at - SKEW]
+            over = min((one.received_at for one in later), default=None)
+            found.append((answered[each.order.id], over))
+    return found
 
 
 def an_ordered_release_stands(world: World) -> Iterator[str]:
     """A device that was released by order is not isolated by us again without a newer alert or a person's wish."""
     for effect in world.record.effects:
-        if effect.kind == "Isolate" and effect.ordered_free:
-            yield f"{effect.device[:8]} at {effect.at}: {effect.comment}"
+        if effect.kind == "Isolate":
+            yield f"{effect.device[:8]} at {effect.at}: {effect.comment}" if effect.ordered_free else ""
 
 
 def nothing_lands_behind_a_release(world: World) -> Iterator[str]:
-    """A release is never sent while an isolation of ours is pending on the device: that would land after it."""
+    """Nothing is given back while what takes it is still pending on the device by us: that would land after it."""
     for effect in world.record.effects:
-        if effect.kind == "Unisolate" and "PublicApi" in effect.isolating:
-            yield f"{effect.device[:8]} at {effect.at}: {effect.comment}"
+        if effect.kind in GIVING_BACK:
+            yield f"{effect.device[:8]} at {effect.at}: {effect.comment}" if "PublicApi" in effect.isolating else ""
 
 
 def an_ordered_release_frees(world: World) -> Iterator[str]:
@@ -101,8 +119,9 @@ def an_ordered_release_frees(world: World) -> Iterator[str]:
         for each in desk.of(action.device):
             landed = desk.progress(each).finished
             done = each.kind == "Isolate" and each.source == "PublicApi" and desk.progress(each).status == "Succeeded"
-            if done and landed and each.created < action.created - SKEW and landed > over + SKEW:
-                yield f"{action.device[:8]}: isolated at {landed}, its release was over at {over}"
+            if done and landed and each.created < action.created - SKEW:
+                said = f"{action.device[:8]}: isolated at {landed}, its release was over at {over}"
+                yield said if landed > over + SKEW else ""
 
 
 def what_waits_is_told_with_its_command(world: World) -> Iterator[str]:
@@ -110,10 +129,10 @@ def what_waits_is_told_with_its_command(world: World) -> Iterator[str]:
     verbs = {"approve", "resume", "retry", "isolate", "release"}
     for action in world.record.actions():
         verb = action.todo.partition("bulkhead ")[2].partition(" ")[0]
-        if action.state is State.WAITING and not action.todo:
-            yield f"{action.key} waits, and nobody is told what to do"
-        if verb and verb not in verbs:
-            yield f"{action.key}: {action.todo}"
+        if action.state is State.WAITING:
+            yield "" if action.todo else f"{action.key} waits, and nobody is told what to do"
+        if verb:
+            yield "" if verb in verbs else f"{action.key}: {action.todo}"
 
 
 OF_ORDERS = (

@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from responders._notices import digest_of
-from shared.models.plan import Verdict
-
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
@@ -21,30 +18,6 @@ def _moment(message: dict[str, Any]) -> str:
     return str(message["time"]).replace("Z", "+00:00")
 
 
-def told_the_end(world: World) -> Iterator[str]:
-    """Slack was told how every incident with actions ended, as they stand now; what may be a repeat says so."""
-    messages = [message["message"] for message in world.tenant.chat.messages]
-    for state in world.record.incidents():
-        actions = [action for action in world.record.actions() if action.incident == state.id]
-        finals = [notice for notice in world.record.notices(state.id) if notice.kind == "final"]
-        if not actions or state.mode == "observe":
-            continue
-        if state.verdict == Verdict.HARMLESS and not any(action.device for action in actions):
-            continue  # what concerns no device is no news of a harmless incident
-        if digest_of(actions) not in {notice.digest for notice in finals}:
-            yield f"incident {state.id}: no summary of how it stands"
-        said = [str(message["text"]) for message in messages if f"incident {state.id}," in str(message["text"])]
-        ended = [text for text in said if text.startswith(("Response ended", "Observed"))]
-        plain = [text for text in ended if text.startswith("Response ended") and "possibly repeated" not in text]
-        sent = [notice for notice in finals if notice.channel == "slack" and notice.state == "sent"]
-        if finals and not sent and not any(notice.state == "failed" for notice in finals):
-            yield f"incident {state.id}: the summary was not sent"
-        if len(plain) > len({notice.chapter for notice in finals}):
-            yield f"incident {state.id}: {len(plain)} summaries without a word that they may be repeated"
-        if sent and not ended:
-            yield f"incident {state.id}: marked as sent, never arrived"
-
-
 def told_everywhere(world: World) -> Iterator[str]:
     """Whatever is told is told in the chat and in a place that keeps it, whoever died in between."""
     for state in world.record.incidents():
@@ -52,8 +25,8 @@ def told_everywhere(world: World) -> Iterator[str]:
         for notice in world.record.notices(state.id):
             places.setdefault((notice.chapter, notice.kind), set()).add(notice.channel)
         for (chapter, kind), channels in places.items():
-            if "slack" not in channels or not channels & {"defender", "ledger"}:
-                yield f"incident {state.id}: {kind} of chapter {chapter} is told on {channels} only"
+            both = "slack" in channels and channels & {"defender", "ledger"}
+            yield "" if both else f"incident {state.id}: {kind} of chapter {chapter} is told on {channels} only"
 
 
 def nothing_announced_early(world: World) -> Iterator[str]:
@@ -71,19 +44,17 @@ def nothing_announced_early(world: World) -> Iterator[str]:
             for each in desk.of(device)
             if each.kind in _CONTAINING and desk.progress(each).status == "Succeeded"
         ]
-        if not any(moment and moment.isoformat() <= _moment(message) for moment in done):
-            yield f"incident {incident} at {message['time']}"
+        in_time = any(moment and moment.isoformat() <= _moment(message) for moment in done)
+        yield "" if in_time else f"incident {incident} at {message['time']}"
 
 
 def every_dead_letter_is_kept(world: World) -> Iterator[str]:
     """Whatever became poison is in the ledger and gone from its queue, and people were told; rubbish becomes poison."""
     kept = [letter.text for letter in world.record.letters()]
     for text in world.platform.poisoned:
-        if text not in kept:
-            yield f"{text} became poison and is not kept"
+        yield "" if text in kept else f"{text} became poison and is not kept"
     for text in world.garbage:
-        if text not in kept:
-            yield f"{text} was never given up"
+        yield "" if text in kept else f"{text} was never given up"
     for queue in list(world.queues._queues):
         if queue.endswith("-poison") and world.queues.waiting(queue):
             yield f"{queue}: {len(world.queues.waiting(queue))} left"
@@ -99,18 +70,21 @@ def asked_in_vain_once(world: World) -> Iterator[str]:
     had = [each.at for each in world.record.effects if each.kind == "CollectInvestigationPackage"]
     ordered = [each for each in world.record.actions() if each.responder == "collect_package" and each.opened_by]
     asked = [
-        (at, process)
-        for at, api, process in world.record.calls
+        at
+        for at, api, _ in world.record.calls
         if api == "collect" and not any(each.created <= at <= (each.finished_at or at) for each in ordered)
     ]
-    for at, process in world.record.disabled_at:
-        if not world.record.heeded(at, process):
+    for refusal in world.record.disabled:
+        at = refusal.noted
+        if at is None:
             continue
-        later = [when for when, _ in asked if when > at + timedelta(seconds=90)]
-        if any(at - _SLOW < taken < (later or [taken])[0] for taken in had):  # its answer may come after the refusal
+        later = [when for when in asked if when > at + timedelta(seconds=90)]
+        if any(
+            refusal.at - _SLOW < taken < (later or [taken])[0] for taken in had
+        ):  # its answer may come after the refusal
             continue
-        if later and later[0] < at + timedelta(hours=24) - _SKEW:
-            yield f"a package was asked for at {later[0]}, refused for the tenant at {at}"
+        early = later and later[0] < at + timedelta(hours=24) - _SKEW
+        yield f"a package was asked for at {later[0]}, refused for the tenant at {at}" if early else ""
         texts = " ".join(str(message["message"]["blocks"]) for message in world.tenant.chat.messages)
         if "unavailable collect" not in texts and not world.dangers.deaf:
             yield f"nobody heard that packages cannot be had since {at}"
@@ -120,8 +94,9 @@ def a_dead_webhook_is_noted(world: World) -> Iterator[str]:
     """Where the only webhook is gone, the ledger says so of every notice, and everything else goes on as ever."""
     for state in world.record.incidents() if world.dangers.deaf else ():
         for notice in world.record.notices(state.id):
-            if notice.channel == "slack" and notice.state != "failed":
-                yield f"incident {state.id}: {notice.kind} is {notice.state}, and nobody can have read it"
+            if notice.channel == "slack":
+                said = f"incident {state.id}: {notice.kind} is {notice.state}, and nobody can have read it"
+                yield said if notice.state != "failed" else ""
 
 
 def silence_is_told(world: World) -> Iterator[str]:
@@ -132,14 +107,13 @@ def silence_is_told(world: World) -> Iterator[str]:
     texts = " ".join(str(message["message"]["blocks"]) for message in world.tenant.chat.messages)
     other = "watch" if timer == "follow" else "follow"
     heard = any(f"the timer {each} has not run" in texts for each in (timer, other))
-    if timer in world.record.beating and not heard:
-        yield f"nobody heard that {timer} stands still"
-    if timer and f"the timer {timer} has not run" in texts and f"over: the timer {timer}" not in texts:
-        yield f"nobody heard that {timer} runs again"
+    if timer in world.record.beating:
+        yield "" if heard else f"nobody heard that {timer} stands still"
+    if timer and f"the timer {timer} has not run" in texts:
+        yield "" if f"over: the timer {timer}" in texts else f"nobody heard that {timer} runs again"
 
 
 OF_TELLING = (
-    told_the_end,
     told_everywhere,
     nothing_announced_early,
     every_dead_letter_is_kept,

@@ -402,6 +402,100 @@ MUTATIONS = (
         "leave unsealed what a collection gathered that ended half-way",
         seed=5,
     ),
+    Mutation(
+        "responders/_holding.py",
+        '    job.ports.ledger.put_single(HOLD, made, entry.etag if entry else "")\n',
+        "",
+        "answer that everything is held, and hold nothing",
+    ),
+    Mutation(
+        "responders/_releasing.py",
+        "    if job.actions():\n        return job.ending()\n    ports = job.ports\n",
+        '    if responder == "release":\n        return Answer.done("released")\n'
+        "    if job.actions():\n        return job.ending()\n    ports = job.ports\n",
+        "answer that a device is released, and release nothing",
+    ),
+    Mutation(
+        "responders/_cancelling.py",
+        "    return Answer.waiting(call_off(job.ports, entry, comment))\n",
+        '    return Answer.done("cancelled")\n',
+        "answer that an action is cancelled, and let it go on",
+        seed=47,
+    ),
+    Mutation(
+        "responders/_guardrails.py",
+        "    if named:\n",
+        '    if named and action.responder == "isolate":\n',
+        "restrict protected devices",
+        seed=35,
+    ),
+    Mutation(
+        "responders/_stock.py",
+        "        if not self.counts(action):\n",
+        '        if action.responder == "isolate" and not self.counts(action):\n',
+        "restrict without caps by hour and day",
+        seed=9,
+    ),
+    Mutation(
+        "responders/_cancelling.py",
+        "    if action.foreign:\n",
+        "    if False:\n",
+        "cancel by order what another asked for",
+        seed=444,
+    ),
+    Mutation(
+        "responders/_notices.py",
+        "key=_late if len(actions) > _TOLD else comes_after)[:_TOLD]:",
+        "key=_late if len(actions) > _TOLD else comes_after)[:0]:",
+        "tell the end without its actions",
+    ),
+    Mutation(
+        "responders/_notify.py",
+        "        try:\n            self._deliver(state, notice, message)\n        except Throttled as error:\n",
+        '        self._mark(state, entry, SENT, "")\n'
+        "        try:\n            self._deliver(state, notice, message)\n        except Throttled as error:\n",
+        "mark a notice as sent before it is",
+        seed=34,
+    ),
+    Mutation(
+        "responders/_run.py",
+        "    run = run_name(begun, action.responder, action.goal, action.round)\n",
+        "    run = run_name(begun, action.responder, action.goal, action.round + 10 * action.fetches)\n",
+        "begin a run of the archive anew with every attempt",
+    ),
+    Mutation(
+        "shared/models/incident.py",
+        "    told = _important(raw)\n    if lacks_alerts",
+        '    told = _important({name: each for name, each in raw.items() if name != "alerts"})\n    if lacks_alerts',
+        "take an incident with new alerts for the same version",
+    ),
+    Mutation(
+        "shared/models/rates.py",
+        '    "package_uri": "2/min,120/h",\n',
+        '    "package_uri": "30/min,900/h",\n',
+        "take another rate for the documented one",
+        seed=1,
+    ),
+    Mutation(
+        "responders/_notify.py",
+        "            wait = timedelta(seconds=max(1.0, error.retry_after or STALE.total_seconds()))\n",
+        "            wait = timedelta(seconds=1)\n",
+        "post again before the chat takes more",
+        seed=428,
+    ),
+    Mutation(
+        "responders/_containment.py",
+        "        holders = tuple(dict.fromkeys((*slot.holders, action.incident)))\n",
+        "        holders = slot.holders\n",
+        "forget who else wants a device held",
+        seed=270,
+    ),
+    Mutation(
+        "responders/_sealing.py",
+        "        self._put(TAGS, digests(hashes | events | {CHECKPOINT: _hash(point)}))\n",
+        "        self._put(TAGS, digests(hashes))\n",
+        "leave the custody out of a bag's tag manifest",
+    ),
 )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import greenlet
 
 from local.tenant.wire import ApiError
 from responders._alarms import Alarm
@@ -14,15 +17,17 @@ from responders._cases import AGENDA, LETTERS, ORDERED
 from responders._holding import HOLD
 from responders._ledger import OPEN
 from responders._leftovers import leftovers
+from shared.errors import Throttled
 from shared.models.action import Action, State, action_id
 from shared.models.asked import DeadLetter, Held, OrderRecord
-from shared.models.incident import Incident, version_of
+from shared.models.incident import Incident
 from shared.models.plan import Plan
 from shared.models.progress import Absorbed, IncidentState, Notice, Watermark
+from tests.fakes.clients import FakeChat
 from tests.simulation.versions import undressed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from local.tenant.actions import Action as MachineAction
@@ -50,6 +55,9 @@ APIS = {
     "devices.library": "library",
     "devices.upload": "library",
     "devices.cancel": "actions",
+    "hunting.run": "hunting",
+    "chat.post": "chat",
+    "downloads.open": "downloads",
     "devices.restrict": "actions",
     "devices.unrestrict": "actions",
     "devices.scan": "actions",
@@ -70,14 +78,11 @@ CREATING = {
 ACTS = frozenset({"devices.cancel", *CREATING})
 
 
-def content_of(version: str) -> str:
-    """A version without the number of the order that had it assessed anew."""
-    return version.partition("-")[0]
-
-
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A machine action of ours that came to be: when, by which process, and how things stood at that moment."""
+    """A machine action of ours that came to be: when, by which process, and how things stood at that moment. Its
+    sender had `looked` at something outside for the last time then, and began this call.
+    """
 
     at: datetime
     id: str
@@ -88,22 +93,75 @@ class Effect:
     mode: str
     tags: tuple[str, ...]
     rivals: tuple[str, ...]
-    isolated: bool
-    isolated_by_us: bool
+    in_effect: bool
+    in_effect_by_us: bool
+    doubled: bool
     held: int
     stands_released: bool
     waiting: tuple[str, ...]
     row: Action | None
-    held_for: float
     ordered_free: bool
     isolating: tuple[str, ...]
     stood_since: datetime | None
     collecting: tuple[str, ...]
+    wanted_by: tuple[str, ...]
+    looked: datetime | None
 
     @property
     def approved(self) -> bool:
         """Whether a person wanted it."""
         return bool(self.row and self.row.approved)
+
+    @property
+    def incident(self) -> str:
+        """The incident for which it was asked, by its comment."""
+        return self.comment.partition("incident ")[2].partition(".")[0]
+
+    @property
+    def charge(self) -> str:
+        """What it counts as against the caps, by its comment: several files that are stopped on a device are one."""
+        several = self.kind == "StopAndQuarantineFile"
+        return f"{self.incident}/{self.device}" if several else self.comment.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A machine action that Defender cancelled because we asked: what it was, whose, and who asked for it."""
+
+    at: datetime
+    kind: str
+    device: str
+    source: str
+    comment: str
+    process: str
+
+
+@dataclass(slots=True)
+class Refused:
+    """A 429, and when the worker that was refused had written into storage what it does about that (None: it died, or
+    storage failed it, before): with the first of its `writes`, or a later one. `text` is the heading of what chat
+    refused.
+    """
+
+    at: datetime
+    api: str
+    wait: float
+    text: str = ""
+    noted: datetime | None = None
+    writes: int = 1
+
+
+class _Disturbed(list[tuple["datetime", str]]):
+    """Troubles that storage or death made a process, with what the running task had still to write down."""
+
+    def __init__(self, unnoted: dict[object, Refused]) -> None:
+        super().__init__()
+        self._unnoted = unnoted
+
+    def append(self, trouble: tuple[datetime, str]) -> None:
+        """One more: what its task was about to write down is not written for certain."""
+        super().append(trouble)
+        self._unnoted.pop(greenlet.getcurrent(), None)
 
 
 _SLOW = timedelta(seconds=75)
@@ -116,10 +174,50 @@ _WRITTEN = timedelta(seconds=3)
 _ON_DEVICE = frozenset({State.PLANNED, State.SENDING, State.UNKNOWN, State.ACCEPTED})
 """While a package is still to be collected on the device itself; what is being archived needs it no more."""
 
+_PAIRS = {
+    **dict.fromkeys(("Isolate", "Unisolate"), ("Isolate", "Unisolate")),
+    **dict.fromkeys(
+        ("RestrictCodeExecution", "UnrestrictCodeExecution"), ("RestrictCodeExecution", "UnrestrictCodeExecution")
+    ),
+}
+"""What takes something until it is given back, and what gives it back; none of anything else."""
+
+
+_LEADING = ("displayName", "severity", "status", "classification", "determination", "redirectIncidentId")
+_OF_ALERTS = ("id", "title", "severity", "status", "classification", "determination", "createdDateTime")
+_OF_EVIDENCE = ("mdeDeviceId", "deviceId", "verdict", "remediationStatus", "detectionStatus", "roles", "fileDetails")
+
+
+def _matters(shown: dict[str, Any]) -> object:
+    """What of an incident, as Graph shows it, is judged: no tag, comment or assignee of it."""
+    alerts = [
+        [*(alert.get(name) for name in _OF_ALERTS), [[each.get(name) for name in _OF_EVIDENCE] for each in evidence]]
+        for alert in shown.get("alerts") or []
+        for evidence in (alert.get("evidence") or [],)
+    ]
+    return [*(shown.get(name) for name in _LEADING), sorted(alerts, key=json.dumps)]
+
 
 @lru_cache(maxsize=4096)
 def _action(text: str) -> Action:
     return Action.model_validate_json(text)
+
+
+@dataclass(kw_only=True)
+class WatchedChat(FakeChat):
+    """`Chat` of the tenant; what is refused for a while is noted with what it was."""
+
+    record: Callable[[], Record] = field(repr=False)
+
+    def post(self, payload: Mapping[str, object]) -> None:
+        """See `Chat.post`."""
+        record, text = self.record(), str(payload["text"])
+        record.posting(text)
+        try:
+            super().post(payload)
+        except Throttled as error:
+            record.refused(Refused(record.now(), "chat", error.retry_after or 0.0, text))
+            raise
 
 
 class Record:
@@ -130,12 +228,19 @@ class Record:
         self._world = world
         self._known: set[str] = set()
         self.effects: list[Effect] = []
+        self.cancels: list[Cancelled] = []
+        self._stopped: set[str] = set()
         self.calls: list[tuple[datetime, str, str]] = []
-        self.throttles: list[tuple[datetime, str, float, str]] = []
-        self.disturbed: list[tuple[datetime, str]] = []
+        self.throttles: list[Refused] = []
+        self.posts: list[tuple[datetime, str]] = []
+        self.answered: dict[str, datetime] = {}
+        self._posting: dict[object, str] = {}
+        self._looked: WeakKeyDictionary[object, datetime] = WeakKeyDictionary()
+        self._unnoted: dict[object, Refused] = {}
+        self.disturbed: list[tuple[datetime, str]] = _Disturbed(self._unnoted)
         self.beating: set[str] = set()
-        self.disabled_at: list[tuple[datetime, str]] = []
         self.observed: dict[tuple[str, str], tuple[str, str, datetime]] = {}
+        self.disabled: list[Refused] = []
         self._hold: Row | None = None
         self.holding: datetime | None = None
         self.resumed_at: datetime | None = None
@@ -145,21 +250,53 @@ class Record:
         del process
         if call in CREATING:
             self._known = {action.id for action in self._world.tenant.desk.everything()}
+        if call == "devices.cancel":
+            self._stopped = {action.id for action in self.interrupted()}
 
     def after(self, call: str, process: Process) -> None:
         """A call has reached the tenant, or storage."""
         if call == "rows.commit":
             self._see_hold()
+            self._see_answers()
+            self._noted()
+        if call == "chat.post":
+            self.posts.append((self._world.clockwork.now(), self._posting.pop(greenlet.getcurrent(), "")))
         if call in APIS:
             self.calls.append((self._world.clockwork.now(), APIS[call], process.name))
         if call in CREATING:
             for action in self.made():
                 self._effect(action.id, process)
+        if call == "devices.cancel":
+            self._cancelled(process)
+        self._looked[greenlet.getcurrent()] = self._world.clockwork.now()
 
     def made(self) -> list[MachineAction]:
         """The machine actions of ours that the call under way has made."""
         every = self._world.tenant.desk.everything()
         return [each for each in every if each.id not in self._known and each.source == "PublicApi"]
+
+    def _noted(self) -> None:
+        """The running task has written something into storage: first of all what it does about a refusal."""
+        refusal = self._unnoted.get(greenlet.getcurrent())
+        if refusal:
+            refusal.writes -= 1
+            if not refusal.writes:
+                refusal.noted = self._world.clockwork.now()
+                del self._unnoted[greenlet.getcurrent()]
+
+    def interrupted(self) -> list[MachineAction]:
+        """What was cancelled through the API."""
+        us = self._world.tenant.settings.app_name
+        return [
+            each for each in self._world.tenant.desk.everything() if each.interruption and each.interruption.by == us
+        ]
+
+    def _cancelled(self, process: Process) -> None:
+        for each in self.interrupted():
+            if each.id not in self._stopped:
+                now = self._world.clockwork.now()
+                made = Cancelled(now, each.kind, each.machine_id, each.source, each.comment, process.name)
+                self.cancels.append(made)
 
     def _see_hold(self) -> None:
         """Note when a hold came to stand in storage, or was over there."""
@@ -170,6 +307,15 @@ class Record:
         active = Held.model_validate_json(undressed(row.text)).active
         self.resumed_at = self.resumed_at if active else self._world.clockwork.now()
         self.holding = (self.holding or self._world.clockwork.now()) if active else None
+
+    def _see_answers(self) -> None:
+        """Note when the answer to who holds, or resumes, came to be there to read."""
+        for name, order in self._world.people.sent.items():
+            row = self._world.rows.stored.get((ORDERED, name)) if order.kind in {"hold", "resume"} else None
+            if row and name not in self.answered:
+                record = OrderRecord.model_validate_json(undressed(row.text))
+                if record.state.answered:
+                    self.answered[name] = self._world.clockwork.now()
 
     def _called_for(self, action: Action) -> datetime:
         """When an action was last free to be sent: as its row was written, or since it may have waited for a person."""
@@ -182,9 +328,9 @@ class Record:
         action = desk.one(made, hidden=True)
         same = [each for each in desk.of(action.machine_id) if each.kind == action.kind and each.sha1 == action.sha1]
         before = [each for each in same if each.id != made]
-        effective = [
-            each for each in desk.of(action.machine_id) if each.kind in {"Isolate", "Unisolate"} and each.id != made
-        ]
+        pair = _PAIRS.get(action.kind, ())
+        takes = pair[0] if pair else ""
+        effective = [each for each in desk.of(action.machine_id) if each.kind in pair and each.id != made]
         done = [each for each in effective if desk.progress(each).status == "Succeeded"]
         last = max(done, key=lambda each: desk.progress(each).finished or each.created, default=None)
         named = self._rows(lambda key: f"/{action_id(key)}/" in action.comment)
@@ -201,9 +347,10 @@ class Record:
                 mode=world.settings[process.name].RESPONSE_MODE,
                 tags=tuple(world.tenant.fleet.one(action.machine_id).shown["machineTags"]),
                 rivals=tuple(each.source for each in before if not desk.progress(each).final),
-                isolated=bool(last and last.kind == "Isolate"),
-                isolated_by_us=bool(last and last.kind == "Isolate" and last.source == "PublicApi"),
-                held=len({each.machine_id for each in desk.everything() if self._ours_held(each.machine_id)}),
+                in_effect=bool(last and last.kind == takes),
+                in_effect_by_us=bool(last and last.kind == takes and last.source == "PublicApi"),
+                doubled=self._doubled(action),
+                held=sum(self._ours_held(each, pair) for each in {one.machine_id for one in desk.everything()}),
                 stands_released=self._stands_released(action.machine_id, action.comment),
                 waiting=tuple(
                     each.key
@@ -223,13 +370,32 @@ class Record:
                     if each.responder == "collect_package" and each.state in _ON_DEVICE
                     if each.created < row.since - _WRITTEN
                 ),
-                held_for=(now - self.holding).total_seconds() if self.holding else -1.0,
+                wanted_by=self._wanted_by(action, takes),
+                looked=self._looked.get(greenlet.getcurrent()),
                 ordered_free=bool(row and self._ordered_free(row)),
                 isolating=tuple(
-                    each.source for each in effective if each.kind == "Isolate" and not desk.progress(each).final
+                    each.source for each in effective if each.kind == takes and not desk.progress(each).final
                 ),
             )
         )
+
+    def _wanted_by(self, action: MachineAction, takes: str) -> tuple[str, ...]:
+        """The incidents for which ours took what an action gives back: of the taking that stands, and who joined it."""
+        if action.kind == takes:
+            return ()
+        name = {"Isolate": "isolate", "RestrictCodeExecution": "restrict"}.get(takes, "")
+        rows = self._rows(lambda key: f":{action.machine_id}:{name}:" in key)
+        back = [
+            over for kind, pair in _PAIRS.items() if kind != pair[0] for _, over in self._over(action.machine_id, kind)
+        ]
+        since = max(back, default=None)
+        held = [row for row in rows if row.state is State.SUCCEEDED and not row.foreign]
+        wanted = [row.incident for row in held if since is None or (row.finished_at and row.finished_at > since)]
+        return tuple(dict.fromkeys(self._heir(each) for each in wanted))
+
+    def _heir(self, incident: str) -> str:
+        """An incident, or the one that it was merged into; what a person ordered apart from any stays with that."""
+        return self._goes_on(incident).id if incident in self._world.life.incidents else incident
 
     def _stands_released(self, device: str, comment: str) -> bool:
         """Whether a person released the device a while ago, and the incident has no newer alert of it."""
@@ -289,6 +455,13 @@ class Record:
         """Whether an isolation of a device, whoever asked for it, was carried out after a moment."""
         return any(over > moment for _, over in self._over(device, "Isolate"))
 
+    def free_between(self, device: str, takes: str, back: str, since: datetime, until: datetime | None) -> bool:
+        """Whether a device was free at some moment: what takes something from it was not in effect."""
+        events = sorted((over, each.kind) for kind in (takes, back) for each, over in self._over(device, kind))
+        before = [kind for over, kind in events if over <= since]
+        within = [kind for over, kind in events if since < over and (until is None or over <= until)]
+        return not before or before[-1] == back or back in within
+
     def _over(self, device: str, kind: str) -> list[tuple[MachineAction, datetime]]:
         desk = self._world.tenant.desk
         done = [(each, desk.progress(each)) for each in desk.of(device) if each.kind == kind]
@@ -307,25 +480,54 @@ class Record:
         begun = [each.created for each in self.actions() if [each.incident, each.device] == goal]
         return at - min(begun) > patience - timedelta(seconds=2)
 
-    def _ours_held(self, device: str) -> bool:
+    def _ours_held(self, device: str, pair: tuple[str, ...]) -> bool:
+        """Whether we hold a device by the first kind of a pair, or are about to."""
         desk = self._world.tenant.desk
-        running = [each for each in desk.of(device) if each.kind == "Isolate" and each.source == "PublicApi"]
-        return any(not desk.progress(each).final for each in running) or (
-            desk.isolated(device) and any(desk.progress(each).status == "Succeeded" for each in running)
-        )
+        running = [each for each in desk.of(device) if each.kind in pair[:1] and each.source == "PublicApi"]
+        if any(not desk.progress(each).final for each in running):
+            return True
+        if not any(desk.progress(each).status == "Succeeded" for each in running):
+            return False
+        last = max((over, each.kind) for kind in pair for each, over in self._over(device, kind))
+        return last[1] == pair[0]
+
+    def _doubled(self, action: MachineAction) -> bool:
+        """Whether Defender has, or did, what an action of ours asks for already, by an earlier attempt of the same."""
+        desk = self._world.tenant.desk
+        own = action.comment.rpartition("/")[0]
+        for each in desk.of(action.machine_id):
+            if each.id == action.id or each.kind != action.kind or each.comment.rpartition("/")[0] != own:
+                continue
+            seen, pair = desk.progress(each), _PAIRS.get(action.kind, ())
+            undone = [over for kind in pair if kind != action.kind for _, over in self._over(action.machine_id, kind)]
+            stands = seen.status == "Succeeded" and not any(seen.finished and over > seen.finished for over in undone)
+            if not seen.final or stands:
+                return True
+        return False
 
     def mishap(self, call: str, mishap: Mishap, process: str) -> None:
         """A call is refused, perhaps with a wait."""
+        del process
         if mishap.code == "DisabledFeature" and call == "devices.collect_package":
-            self.disabled_at.append((self._world.clockwork.now(), process))
-        if mishap.status == 429 and call in APIS:
+            lacking = Refused(self._world.clockwork.now(), "collect", 0.0, writes=2)
+            self.disabled.append(lacking)
+            self._unnoted[greenlet.getcurrent()] = lacking
+        if mishap.status == 429 and call in APIS and call != "chat.post":
             wait = float(mishap.retry_after) if mishap.retry_after else 0.0
-            self.throttles.append((self._world.clockwork.now(), APIS[call], wait, process))
+            self.refused(Refused(self._world.clockwork.now(), APIS[call], wait))
 
-    def heeded(self, at: datetime, process: str) -> bool:
-        """Whether the process that was refused lived on to write that down."""
-        near = timedelta(seconds=75)
-        return not any(other == process and at <= moment <= at + near for moment, other in self.disturbed)
+    def refused(self, refused: Refused) -> None:
+        """The running task is told that it has to wait."""
+        self.throttles.append(refused)
+        self._unnoted[greenlet.getcurrent()] = refused
+
+    def posting(self, text: str) -> None:
+        """The running task is about to post a message."""
+        self._posting[greenlet.getcurrent()] = text
+
+    def now(self) -> datetime:
+        """The virtual present."""
+        return self._world.clockwork.now()
 
     def switched(self, mode: str) -> None:
         """The mode was changed: what was judged while observing must wait for something new."""
@@ -333,7 +535,7 @@ class Record:
             for state in self.incidents():
                 if state.mode == "observe" and state.assessed == state.seen:
                     raw = self._world.tenant.incidents.raw(state.id)
-                    if version_of(self._shown(raw)) == content_of(state.assessed):
+                    if self._judged(state, self._shown(raw)):
                         for device in state.affected:
                             self._observe(state.id, device, (str(raw["severity"]), self._alerts(raw)))
 
@@ -373,7 +575,7 @@ class Record:
         texts = [*self._texts("incident:", "action:"), *self._texts(OPEN, "action:")]
         return list({action.key: action for action in map(_action, texts)}.values())
 
-    def disabled(self) -> None:
+    def timer_disabled(self) -> None:
         """A timer is disabled: note which ones had left a heartbeat. One that never ran is not missed."""
         keys = {key for place, key in self._world.rows.stored if place == "deployment"}
         self.beating = {key.removeprefix("beat:") for key in keys if key.startswith("beat:")}
@@ -419,9 +621,14 @@ class Record:
             if floor and updated and updated < floor:
                 continue
             state = states.get(incident)
-            if state is None or content_of(state.assessed) != version_of(json.loads(json.dumps(shown))):
+            if state is None or not self._judged(state, dict(shown)):
                 behind.append(incident)
         return behind
+
+    def _judged(self, state: IncidentState, shown: dict[str, object]) -> bool:
+        """Whether what an incident says now is what it said when it was assessed last."""
+        read = self._world.documents.stored.get(f"{state.id}/{state.assessed}/incident.json")
+        return read is not None and _matters(json.loads(read)) == _matters(json.loads(json.dumps(shown)))
 
     def _left(self) -> bool:
         """Whether something lies on a device whose removal the next tick plans."""

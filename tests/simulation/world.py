@@ -31,7 +31,6 @@ from tests.fakes.clients import (
     POSSIBLE,
     RACE,
     SILENT,
-    FakeChat,
     FakeDownloads,
     FakeIncidents,
     Mishap,
@@ -52,7 +51,7 @@ from tests.simulation.live_devices import LiveDevices
 from tests.simulation.operators import Operators
 from tests.simulation.people import People
 from tests.simulation.platform import Platform
-from tests.simulation.record import ACTS, Effect, Record
+from tests.simulation.record import ACTS, Effect, Record, WatchedChat
 from tests.simulation.scenes import Scenes
 from tests.simulation.storage_trouble import StorageTrouble
 from tests.simulation.tenant_life import ATTACKED, TenantLife
@@ -214,7 +213,7 @@ class World:
         )
         if self.dangers.pages:
             self._incidents.page, self._devices.onboarded_page, self._devices.actions_page = SMALL_PAGES
-        self._chat = FakeChat(self.tenant, mishaps=mishaps, before=before, after=after)
+        self._chat = WatchedChat(self.tenant, mishaps=mishaps, before=before, after=after, record=lambda: self.record)
         self.versions = Versions(self.rows)
         self._updated = not self.dangers.update
         self.settings: dict[str, Settings] = {}
@@ -510,7 +509,7 @@ class World:
         """Somebody disables a timer in the portal, or enables it again."""
         self.platform.disabled = timer
         if timer:
-            self.record.disabled()
+            self.record.timer_disabled()
         self.counters.injected["disabled", timer] += 1
         self.clockwork.note(f"the timer {timer} is disabled" if timer else "the timer is enabled again")
 

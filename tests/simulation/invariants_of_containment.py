@@ -1,0 +1,166 @@
+"""What must always hold of what takes something from a device: isolation, restriction, the end of a file.
+
+Each invariant gives one text for each thing that it looked at: an empty one where that is as it must be.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.models.incident import Incident
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulation.record import Effect
+    from tests.simulation.world import World
+
+TAKING = {"Isolate": "isolate", "RestrictCodeExecution": "restrict", "StopAndQuarantineFile": "stop_quarantine"}
+"""What takes something from a device's user, and the responder that does it: protection and caps are of these."""
+
+GIVING_BACK = {"Unisolate", "UnrestrictCodeExecution"}
+"""What undoes a containment."""
+
+_ASKED_ONCE = {*TAKING, "CollectInvestigationPackage", "RunAntiVirusScan"}
+OURS = "[bulkhead simulation/"
+"""How every marker of ours begins."""
+
+_FLEET = 60
+_SKEW = timedelta(seconds=1)
+_SLOW = timedelta(seconds=75)
+
+
+def never_two_of_ours(world: World) -> Iterator[str]:
+    """Nothing of ours meets another one of its kind of ours that is pending on the device; no isolation and no
+    restriction one that is effective there.
+    """
+    for effect in world.record.effects:
+        if effect.kind in _ASKED_ONCE:
+            met = "PublicApi" in effect.rivals or (effect.kind in TAKING and effect.in_effect_by_us)
+            yield f"{effect.kind} on {effect.device[:8]} at {effect.at}: {effect.comment}" if met else ""
+
+
+def nothing_is_asked_for_twice(world: World) -> Iterator[str]:
+    """What was asked for is not asked for again while Defender has it, nor after it did it: a further attempt follows
+    only one that came to nothing, was cancelled, or was undone since.
+    """
+    for effect in world.record.effects:
+        if effect.kind in _ASKED_ONCE:
+            yield f"{effect.kind} on {effect.device[:8]} at {effect.at}: {effect.comment}" if effect.doubled else ""
+
+
+def protected_is_never_touched(world: World) -> Iterator[str]:
+    """No device is isolated or restricted, and no file stopped there, that carried a protecting tag for longer than the
+    details of a device count as fresh.
+    """
+    for effect in world.record.effects:
+        if effect.kind in TAKING:
+            long = any(world.life.tagged_long(effect.device, tag, effect.at) for tag in world.protecting(effect))
+            yield f"{effect.kind} on {effect.device[:8]} at {effect.at}" if long else ""
+
+
+def no_more_than_the_caps(world: World) -> Iterator[str]:
+    """No cap is exceeded but by what people approve: per incident, hour and day, nor the share of the fleet held; each
+    kind of containment counts on its own.
+    """
+    for kind in TAKING:
+        yield from _within_the_caps(world, [each for each in world.record.effects if each.kind == kind])
+
+
+def _within_the_caps(world: World, every: list[Effect]) -> Iterator[str]:
+    allowed = world.operators.allowed
+    ours = [effect for effect in every if not effect.approved]
+    incidents: dict[str, set[str]] = defaultdict(set)
+    for effect in ours:
+        done = world.tenant.desk.progress(world.tenant.desk.one(effect.id, hidden=True))
+        if done.status == "Succeeded" or not done.final:
+            incidents[effect.incident].add(effect.device)
+    for incident, devices in incidents.items():
+        more = len(devices) > allowed().per_incident
+        yield f"incident {incident}: {ours[0].kind} on {len(devices)} devices" if more else ""
+    for name, window in (("per_hour", timedelta(hours=1)), ("per_day", timedelta(days=1))):
+        for last in ours:
+            limit = getattr(allowed(last), name)
+            goals = {each.charge for each in ours if last.at - window + _SKEW * 70 < each.at <= last.at}
+            yield f"{len(goals)} times {last.kind} within {window} up to {last.at}" if len(goals) > limit else ""
+    for effect in ours:
+        share = allowed(effect).fleet_share
+        most = max(1, int(_FLEET * share)) if share else 0
+        most += len({each.device for each in every if each.approved and each.at <= effect.at})
+        yield f"{effect.held} devices held at {effect.at}, allowed {most}" if effect.held > most else ""
+
+
+def nothing_in_observe(world: World) -> Iterator[str]:
+    """An instance that observes touches no device, but to give back what was taken as a person orders or approves."""
+    for effect in world.record.effects:
+        ordered = effect.kind in GIVING_BACK and effect.row and effect.row.approved
+        touched = effect.mode != "respond" and not ordered
+        yield f"{effect.kind} on {effect.device[:8]} at {effect.at}" if touched else ""
+
+
+def no_backlog_by_a_switch(world: World) -> Iterator[str]:
+    """What was judged while observing is not contained by the switch to respond, without something new."""
+    for (incident, device), (severity, alert, since) in world.record.observed.items():
+        raw = world.tenant.incidents.raw(incident)
+        if incident in world.life.merged:  # what it brought with it is something new
+            continue
+        if str(raw["severity"]) != severity or str(Incident.model_validate(raw).newest_alert) != alert:
+            continue
+        named = [each for each in world.record.effects if (each.device, each.incident) == (device, incident)]
+        sent = [each for each in named if each.kind in TAKING and not each.approved and each.at > since]
+        late = [each for each in sent if not world.record.rows_before(incident, device, since)]
+        yield f"incident {incident}, {late[0].kind} on {device[:8]} at {late[0].at}" if late else ""
+
+
+def a_persons_release_stands(world: World) -> Iterator[str]:
+    """A device that a person released is not isolated by us again without an alert created since."""
+    for effect in world.record.effects:
+        if effect.kind == "Isolate":
+            wanted = effect.row and effect.row.approved_at
+            yield f"{effect.device[:8]} at {effect.at}" if effect.stands_released and not wanted else ""
+
+
+def what_people_isolated_stays(world: World) -> Iterator[str]:
+    """A device that a person has isolated for longer than an action may be hidden is not released without a person's
+    word: an order, or an approval of its release.
+    """
+    for effect in world.record.effects:
+        if effect.kind == "Unisolate" and effect.row and not effect.row.approved:
+            theirs = effect.in_effect and not effect.in_effect_by_us
+            long = theirs and effect.stood_since and effect.at - effect.stood_since > _SLOW * 3
+            yield f"{effect.device[:8]} at {effect.at}" if long else ""
+
+
+def only_ours_is_cancelled(world: World) -> Iterator[str]:
+    """Nothing that a person asked for is cancelled by us, nor what another action of ours asked for: only what was
+    made by us, and carries the marker of the action for which it is cancelled.
+    """
+    for each in world.record.cancels:
+        theirs = each.source != "PublicApi" or OURS not in each.comment
+        yield f"{each.kind} of {each.source} on {each.device[:8]} at {each.at}: {each.comment!r}" if theirs else ""
+    for action in world.record.interrupted():
+        why = action.interruption.comment or "" if action.interruption else ""
+        mine = OURS in why and _named(why) == _named(action.comment)
+        theirs = action.source != "PublicApi" or not mine
+        said = f"{action.kind} of {action.source} on {action.machine_id[:8]}: {action.comment!r}, {why!r}"
+        yield said if theirs else ""
+
+
+def _named(comment: str) -> str:
+    """The action that a marker in a comment names."""
+    return comment.partition(OURS)[2].partition("/")[0]
+
+
+OF_CONTAINMENT = (
+    never_two_of_ours,
+    nothing_is_asked_for_twice,
+    protected_is_never_touched,
+    no_more_than_the_caps,
+    nothing_in_observe,
+    no_backlog_by_a_switch,
+    a_persons_release_stands,
+    what_people_isolated_stays,
+    only_ours_is_cancelled,
+)
