@@ -315,8 +315,9 @@ class Trickling:
 def test_a_download_that_outlasts_its_call_is_begun_again(opened: Opened) -> None:
     bench = bench_of(opened())
     fetching(bench)
-    slow = replace(bench.ports, downloads=Trickling(bench.stand))
-    Archive(slow).run(bench.stand.clock.now() + timedelta(seconds=30))
+    short = bench.ports.settings.model_copy(update={"TIME_BUDGET": timedelta(seconds=30)})
+    slow = replace(bench.ports, downloads=Trickling(bench.stand), settings=short)
+    Archive(slow).run(bench.stand.clock.now() + short.TIME_BUDGET)
     action = bench.action("collect_package")
     assert (action.state, action.fetches) == (State.FETCHING, 1)
     assert action.detail.startswith("the download is longer than one call may take")

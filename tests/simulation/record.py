@@ -211,7 +211,7 @@ class WatchedChat(FakeChat):
 
     def post(self, payload: Mapping[str, object]) -> None:
         """See `Chat.post`."""
-        record, text = self.record(), str(payload["text"])
+        record, text = self.record(), json.dumps(payload, sort_keys=True)
         record.posting(text)
         try:
             super().post(payload)
