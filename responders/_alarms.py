@@ -101,11 +101,11 @@ def _write(ports: Ports, alarm: Alarm, etag: str) -> None:
 
 def _tell(ports: Ports, alarm: Alarm) -> dict[str, object]:
     """Post to every channel. What becomes of the trouble: it is told where every one that works at all has it, and told
-    later where none took it; where one may work in a moment, nothing.
+    later where none took it, or one asked to wait; where one may work in a moment, nothing.
     """
     line = Line("What", f"{alarm.text} (since {alarm.since:%Y-%m-%d %H:%M:%S} UTC)")
     message = Message(ALARM, "none", f"Bulkhead itself: {alarm.kind}", 0, observed=False, lines=(line,))
-    reached, heard, refused = True, False, False
+    reached, heard, refused, wait = True, False, False, 0.0
     for name, chat in ports.chats.items():
         if name == PAGER and not (alarm.page and alarm.active):
             continue
@@ -113,12 +113,12 @@ def _tell(ports: Ports, alarm: Alarm) -> dict[str, object]:
             chat.post(RENDERERS[name](message))
         except Transient as error:
             log.warning("the trouble %s cannot be told on %s now: %s", alarm.kind, name, error)
-            reached = False
+            reached, wait = False, max(wait, error.retry_after or 0.0)
         except Rejected as error:
             log.warning("the trouble %s cannot be told on %s: %s", alarm.kind, name, error)
             refused = True
         else:
             heard = True
     if not reached:
-        return {}
+        return {"tell_at": ports.clock.now() + timedelta(seconds=wait)} if wait else {}
     return {"tell_at": ports.clock.now() + _AGAIN} if refused and not heard else {"told": True}

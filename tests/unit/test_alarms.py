@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from responders._alarms import Alarm, over, tell_alarms, trouble
-from tests.fakes.clients import GONE, FakeChat, Mishaps
+from tests.fakes.clients import GONE, FakeChat, Mishap, Mishaps
 from tests.unit.order_stand import Stand
 
 HOUR = timedelta(hours=1)
@@ -53,6 +53,22 @@ def test_a_channel_that_refuses_is_not_asked_at_every_tick() -> None:
     for _ in range(10):
         chats.pass_time(timedelta(seconds=10))
     assert chats.posts() == asked
+
+
+def test_a_channel_that_asks_to_wait_is_left_alone_for_that_long() -> None:
+    stand = Stand()
+    busy = [Mishap("status", 429, retry_after="30")]
+    chat = FakeChat(stand.tenant, path="/slack/one", mishaps=Mishaps(lambda _: busy[0] if busy else None))
+    ports = replace(stand.ports, chats={"slack": chat})
+    trouble(ports, "smoke", "there is smoke")
+    busy.clear()
+    for _ in range(2):
+        stand.clock.advance(14)
+        tell_alarms(ports)
+    assert "there is smoke" not in stand.told()
+    stand.clock.advance(2)
+    tell_alarms(ports)
+    assert "there is smoke" in stand.told()
 
 
 def test_what_one_channel_took_is_told() -> None:
