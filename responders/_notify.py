@@ -8,7 +8,7 @@ and containment least of all.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from responders._alarms import over, trouble
@@ -78,6 +78,7 @@ class Notify:
     def __init__(self, ports: Ports) -> None:
         """Everything outside comes with `ports`."""
         self._ports = ports
+        self._busy: dict[str, datetime] = {}
 
     def run(self, incident: str) -> None:
         """Tell whatever is due about an incident, have its report made, and arrange for the next look at it."""
@@ -152,12 +153,19 @@ class Notify:
         sent.
         """
         waits: list[timedelta] = []
+        last = max((entry.value.chapter for entry in notices if entry.value.kind == FINAL), default=0)
         for entry in notices:
             notice, now = entry.value, self._ports.clock.now()
             if not notice.pending:
                 continue
+            free = self._busy.get(notice.channel, now)
             if notice.state == SENDING and now < notice.since + STALE:
-                waits.append(notice.since + STALE - now)
+                free = max(free, notice.since + STALE)
+            if now < free:
+                waits.append(free - now)
+                continue
+            if notice.kind == FINAL and notice.chapter < last:
+                self._mark(state, entry, SENT, "a later summary tells it")
                 continue
             claim = notice.model_copy(update={"state": SENDING, "attempts": notice.attempts + 1, "since": now})
             try:
@@ -176,6 +184,7 @@ class Notify:
             self._deliver(state, notice, message)
         except Throttled as error:
             wait = timedelta(seconds=max(1.0, error.retry_after or STALE.total_seconds()))
+            self._busy[notice.channel] = self._ports.clock.now() + wait  # whatever else is to be told there
             # It was not told, so that this is no attempt, and the next one no repeat.
             self._mark(state, entry, SENDING, str(error), wait, notice.attempts - 1)
             return [wait]
