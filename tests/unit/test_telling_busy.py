@@ -16,9 +16,9 @@ class Busy:
         self.full = False
         self.asked = 0
         self.stand = Stand()
-        self.stand.ports.chats["slack"] = FakeChat(self.stand.tenant, mishaps=Mishaps(self._of))  # type: ignore[index]
+        self.stand.ports.chats["slack"] = FakeChat(self.stand.tenant, mishaps=Mishaps(lambda _: self._of()))  # type: ignore[index]
 
-    def _of(self, call: str) -> Mishap | None:
+    def _of(self) -> Mishap | None:
         self.asked += self.full
         return Mishap("status", 429, retry_after=str(WAIT)) if self.full else None
 
