@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from shared.models.action import Action, State
 from shared.models.asked import OrderRecord, Stage
+from shared.models.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local.tenant.actions import Action as MachineAction
+    from shared.models.progress import IncidentState
     from tests.simulation.world import World
 
 _CONTAINS = {
@@ -75,17 +77,24 @@ def told_the_end(world: World) -> Iterator[str]:
             )
             yield "" if tried >= _MOST_TRIES else f"incident {state.id}: nobody heard how it ended, {tried} tries"
             continue
-        lines = _lines(ends[-1])
+        lines, told = _lines(ends[-1]), len(rows) + _beside(world, state)
         for (called, device), outcomes in _outcomes(rows).items():
             said = Counter(text for label, text in lines if label.startswith(f"{called}, ") and f"({device})" in label)
             for outcome, times in outcomes.items():
                 there = sum(count for text, count in said.items() if text.startswith(outcome))
-                few, many = len(rows) <= _ROOM and there < times, state.mode != "observe" and there > times
+                few, many = told <= _ROOM and there < times, state.mode != "observe" and there > times
                 wrong = few or many
                 yield f"incident {state.id}: {called} on {device} {outcome}, read {dict(said)}" if wrong else ""
             false = [text for text in said if not text.startswith(tuple(outcomes)) and not text.startswith(_OPEN)]
             wrong = bool(false) and state.mode != "observe"  # then the plan is told beside
             yield f"incident {state.id}: {called} on {device} reads {false}" if wrong else ""
+
+
+def _beside(world: World, state: IncidentState) -> int:
+    """How much a message tells of beside what there are rows of: in observe, what would have been done."""
+    if state.mode != "observe":
+        return 0
+    return len(Plan.model_validate_json(world.documents.stored[f"{state.id}/{state.assessed}/plan.json"]).actions)
 
 
 def _ends(world: World, incident: str) -> list[dict[str, Any]]:
@@ -234,7 +243,8 @@ def commented_as_it_ended(world: World) -> Iterator[str]:
     """Where the mode is never switched, the incident in Defender has one comment for every end that was told in the
     chat, with a marker of ours, and the last one begins as that message does.
     """
-    for state in world.record.incidents() if not world.dangers.switches and not world.dangers.deaf else ():
+    fixed = not world.dangers.switches and not world.dangers.observing and not world.dangers.deaf
+    for state in world.record.incidents() if fixed else ():
         ends = _ends(world, state.id)
         if not ends or state.id not in world.life.incidents:
             continue
