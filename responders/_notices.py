@@ -104,8 +104,8 @@ def due_kind(  # noqa: PLR0911 - one reason after the other
     told = [notice for notice in notices if notice.kind == FINAL]
     chapter = chapter_of(notices)
     here = {notice.kind for notice in notices if notice.chapter == chapter}
-    if told and max(told, key=lambda each: each.chapter).digest == digest_of(actions):
-        return "", chapter
+    if told and not here and max(told, key=lambda each: each.chapter).digest == digest_of(actions):
+        return "", chapter  # else something else was told since, and is so no more
     touched = [action for action in actions if action.device]  # tags and comments alone are no news of a harmless one
     untold = not here and not touched
     if untold and (state.verdict == Verdict.HARMLESS or (told and state.mode == "observe")):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC
 from secrets import token_hex
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 HTML, MARKDOWN = "text/html; charset=utf-8", "text/markdown; charset=utf-8"
 PAGE, INDEX = "report.html", "index.html"
+_TRIES = 5
 MEDIA = {
     TIMESKETCH: "application/x-ndjson",
     TABLE: "text/csv; charset=utf-8",
@@ -120,11 +122,28 @@ class Reporting:
         kept = tuple(each if each.sha256 else self._keep(report, whole, each) for each in begun.revisions)
         self._publish(report, whole)
         told = self._told(report, begun.model_copy(update={"revisions": kept}), "" if said.wait else digest)
-        self._ports.ledger.put(REPORTS, state.id, renewed(row, told), row.etag if row else "")
+        try:
+            self._ports.ledger.put(REPORTS, state.id, renewed(row, told), row.etag if row else "")
+        except Conflict:
+            self._anew(state.id)
+            raise
         self._publish_index()
         if said.wait:
             self._ports.queues.send(REPORT, state.id, delay=said.wait.total_seconds())
         log.info("incident %s: reported, %d bytes, %d revisions", state.id, len(whole), len(kept))
+
+    def _anew(self, incident: str) -> None:
+        """Have the report made once more: what was published just now may be older than what stood there, which another
+        worker published and wrote down meanwhile.
+        """
+        for _ in range(_TRIES):
+            entry = self._ports.ledger.one(Reported, REPORTS, incident)
+            if entry is None:
+                break
+            with suppress(Conflict):
+                self._ports.ledger.put(REPORTS, incident, entry.value.model_copy(update={"digest": ""}), entry.etag)
+                break
+        self._ports.queues.send(REPORT, incident)
 
     def _first(self, state: IncidentState) -> Reported:
         begun = state.shown_at.astimezone(UTC)

@@ -72,6 +72,7 @@ def no_more_than_the_caps(world: World) -> Iterator[str]:
 def _within_the_caps(world: World, every: list[Effect]) -> Iterator[str]:
     allowed = world.operators.allowed
     ours = [effect for effect in every if not effect.approved]
+    granted = {effect.charge for effect in every if effect.approved}  # whatever else counts as the same
     incidents: dict[str, set[str]] = defaultdict(set)
     for effect in ours:
         done = world.tenant.desk.progress(world.tenant.desk.one(effect.id, hidden=True))
@@ -83,7 +84,7 @@ def _within_the_caps(world: World, every: list[Effect]) -> Iterator[str]:
     for name, window in (("per_hour", timedelta(hours=1)), ("per_day", timedelta(days=1))):
         for last in ours:
             limit = getattr(allowed(last), name)
-            goals = {each.charge for each in ours if last.at - window + _SKEW * 70 < each.at <= last.at}
+            goals = {each.charge for each in ours if last.at - window + _SKEW * 70 < each.at <= last.at} - granted
             yield f"{len(goals)} times {last.kind} within {window} up to {last.at}" if len(goals) > limit else ""
     for effect in ours:
         share = allowed(effect).fleet_share

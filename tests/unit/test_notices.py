@@ -306,6 +306,16 @@ def test_a_chapter_ends_with_a_summary_in_however_many_channels() -> None:
     assert chapter_of([]) == 1
 
 
+def test_what_began_again_and_ended_as_before_is_told_to_have_ended() -> None:
+    """Else the last word would be that it goes on."""
+    waits = isolation(State.WAITING)
+    before = [told(STARTED), told(FINAL, [waits])]
+    assert due([waits], before) == ""
+    again = [*before, told(STARTED, [isolation(State.PLANNED)], chapter=2)]
+    assert due([waits], again) == FINAL
+    assert due([waits], [*again, told(FINAL, [waits], chapter=2)]) == ""
+
+
 def test_a_digest_follows_how_the_actions_stand_and_nothing_else() -> None:
     one, other = isolation(State.SUCCEEDED), collection(State.FAILED)
     assert digest_of([one, other]) == digest_of([other, one.model_copy(update={"detail": "x", "since": NOW + GRACE})])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -18,10 +19,28 @@ from responders._report.kept import labels, placed, written
 from responders._sealing import CUSTODY_EVENT
 from shared.errors import NotFound, Transient
 from shared.models.reported import Reported
+from shared.storage.interface import Pages
 from tests.fakes.storage import FakePages
 from tests.unit.order_stand import Stand
 
 ID = "7"
+
+
+@dataclass
+class Watched:
+    """Pages, and who is told before one is put there."""
+
+    inner: Pages
+    before: Callable[[str], None]
+
+    def put(self, name: str, data: bytes, *, media_type: str) -> None:
+        """See `Pages.put`."""
+        self.before("pages.put")
+        self.inner.put(name, data, media_type=media_type)
+
+    def read(self, name: str) -> bytes | None:
+        """See `Pages.read`."""
+        return self.inner.read(name)
 
 
 @pytest.fixture
@@ -121,6 +140,26 @@ def test_a_note_is_in_the_next_report(stand: Stand) -> None:
     order = {"id": "note-0001", "kind": "note", "by": "mori@example.com", "at": "2026-01-05T09:30:00Z"}
     stand.flow.order(json.dumps(order | {"incident": ID, "text": "She opened the invoice herself."}))
     stand.wait(120)
+    stand.flow.report(ID)
+    assert b"She opened the invoice herself." in pages(stand)[f"incidents/{ID}/report.html"][0]
+
+
+def test_a_report_that_another_worker_overtook_is_made_once_more(stand: Stand) -> None:
+    """The slower one publishes last what it read first, over what is newer."""
+    met: list[str] = []
+
+    def overtaken(call: str) -> None:
+        if call == "pages.put" and not met:
+            met.append(call)
+            test_a_note_is_in_the_next_report(stand)
+
+    stand.wait(600)
+    order = {"id": "note-0000", "kind": "note", "by": "mori@example.com", "at": "2026-01-05T09:20:00Z"}
+    stand.flow.order(json.dumps(order | {"incident": ID, "text": "The first one."}))
+    slow = replace(stand.ports, pages=Watched(stand.ports.pages, overtaken))
+    Reporting(slow, stand.clock.now() + timedelta(minutes=4)).run(ID)
+    assert met
+    stand.wait(1200)
     stand.flow.report(ID)
     assert b"She opened the invoice herself." in pages(stand)[f"incidents/{ID}/report.html"][0]
 
