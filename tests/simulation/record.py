@@ -394,8 +394,13 @@ class Record:
         return tuple(dict.fromkeys(self._heir(each) for each in wanted))
 
     def _heir(self, incident: str) -> str:
-        """An incident, or the one that it was merged into; what a person ordered apart from any stays with that."""
-        return self._goes_on(incident).id if incident in self._world.life.incidents else incident
+        """An incident, or the one that it was merged into long enough ago for us to have read that; what a person
+        ordered apart from any stays with that.
+        """
+        merged = self._world.life.merged_at.get(incident)
+        if merged is None or self._world.clockwork.now() - merged < _SLOW:
+            return incident
+        return self._heir(str(self._world.tenant.incidents.raw(incident)["redirectIncidentId"]))
 
     def _stands_released(self, device: str, comment: str) -> bool:
         """Whether a person released the device a while ago, and the incident has no newer alert of it."""

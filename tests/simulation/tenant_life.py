@@ -91,6 +91,7 @@ class TenantLife:
         self._numbers = iter(range(1001, 9999))
         self.incidents: list[str] = []
         self.merged: set[str] = set()
+        self.merged_at: dict[str, datetime] = {}
         self._tagged: dict[tuple[str, str], datetime] = {}
         self.attacked = attacked
         for machine in fleet(FLEET, seen=clockwork.now()):
@@ -206,6 +207,7 @@ class TenantLife:
             except ApiError:  # one of them was merged away before
                 return
             self.merged |= {source, into}
+            self.merged_at[source] = self._clockwork.now()
             self._happens("merged", f"incident {source} is merged into {into}")
 
     def _away(self) -> None:
