@@ -125,21 +125,21 @@ class Reporting:
         try:
             self._ports.ledger.put(REPORTS, state.id, renewed(row, told), row.etag if row else "")
         except Conflict:
-            self._anew(state.id)
+            self._anew(state.id, digest)
             raise
         self._publish_index()
         if said.wait:
             self._ports.queues.send(REPORT, state.id, delay=said.wait.total_seconds())
         log.info("incident %s: reported, %d bytes, %d revisions", state.id, len(whole), len(kept))
 
-    def _anew(self, incident: str) -> None:
+    def _anew(self, incident: str, digest: str) -> None:
         """Have the report made once more: what was published just now may be older than what stood there, which another
-        worker published and wrote down meanwhile.
+        worker published and wrote down meanwhile, unless that was of the same.
         """
         for _ in range(_TRIES):
             entry = self._ports.ledger.one(Reported, REPORTS, incident)
-            if entry is None:
-                break
+            if entry is None or entry.value.digest == digest:
+                return
             with suppress(Conflict):
                 self._ports.ledger.put(REPORTS, incident, entry.value.model_copy(update={"digest": ""}), entry.etag)
                 break

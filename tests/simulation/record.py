@@ -391,15 +391,17 @@ class Record:
         since = max(back, default=None)
         held = [row for row in rows if row.state is State.SUCCEEDED and not row.foreign]
         wanted = [row.incident for row in held if since is None or (row.finished_at and row.finished_at > since)]
-        return tuple(dict.fromkeys(self._heir(each) for each in wanted))
+        return tuple(dict.fromkeys(filter(None, map(self._heir, wanted))))
 
     def _heir(self, incident: str) -> str:
-        """An incident, or the one that it was merged into long enough ago for us to have read that; what a person
-        ordered apart from any stays with that.
+        """An incident, or the one that it was merged into; empty where that was too lately for anybody to say whether
+        we have read it. What a person ordered apart from any stays with that.
         """
         merged = self._world.life.merged_at.get(incident)
-        if merged is None or self._world.clockwork.now() - merged < _SLOW:
+        if merged is None:
             return incident
+        if self._world.clockwork.now() - merged < _SLOW:
+            return ""
         return self._heir(str(self._world.tenant.incidents.raw(incident)["redirectIncidentId"]))
 
     def _stands_released(self, device: str, comment: str) -> bool:
