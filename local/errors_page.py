@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from responders import _archive, _assess, _capture, _follow, _notify, _outcomes, _settling
+from responders import _archive, _assess, _calls, _follow, _notify, _outcomes, _settling
 from responders._refusal import Service
 from responders._refusals import ROWS
 from shared.clients import asking, interface, tokens
@@ -50,9 +50,9 @@ NUMBERS: Mapping[str, str] = {
     "doubts": str(_settling.ATTEMPTS),
     "tries": str(_settling.TRIES),
     "back_off": _shown(_settling.BACK_OFF * 2),
-    "fetches": str(_capture.FETCHES),
+    "fetches": str(_calls.FETCHES),
     "fetch_wait": _shown(_archive.RETRY),
-    "slow_for": _shown(_capture.SLOW_FOR),
+    "slow_for": _shown(_calls.SLOW_FOR),
     "fetch_longest": _shown(_archive.RETRY * 2**_archive.DOUBLINGS),
     "tells": str(_notify.ATTEMPTS),
     "tell_wait": _shown(_notify.STALE),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from responders._afterwards import comes_after
 from responders._alarms import over, trouble
-from responders._capture import FETCHES, SLOW_FOR
+from responders._calls import FETCHES, SLOW_FOR
 from responders._containment import settle
 from responders._desk import Desk
 from responders._dispatch import importance
@@ -160,7 +160,7 @@ class Archive:
 
     def _refused(self, entry: Entry[Action], error: BulkheadError, desk: Desk, *, sealing: bool) -> None:
         """What cannot be had now is tried again, from its link on; what cannot be had is left to a person."""
-        action = entry.value
+        action, now = entry.value, self._ports.clock.now()
         service = Service.DOWNLOADS if isinstance(error, Incomplete) else desk.at
         responder = self._ports.responders[action.responder]
         asked = Asked.PACKAGE if _PACKAGE in responder.kinds else Asked.CALL
@@ -169,11 +169,11 @@ class Archive:
         if isinstance(error, Throttled) and not often:
             wait = timedelta(seconds=error.retry_after or RETRY.total_seconds())
             self._again(entry, wait, told(row, error), fetches=action.fetches - (not desk.run.broken))
-        elif error.cause is Cause.TIME and desk.moved and self._ports.clock.now() - action.since < SLOW_FOR:
+        elif error.cause is Cause.TIME and desk.moved and now - action.since < SLOW_FOR:
             self._again(entry, timedelta(0), told(row, error), fetches=0)  # what brought nothing before is forgotten
         elif error.cause is Cause.TIME and not desk.whole:
             self._again(entry, timedelta(0), told(row, error), fetches=action.fetches - 1)
-        elif (stops(row) or action.fetches >= FETCHES) and sealing and self._may_be_sealed(action, error):
+        elif (stops(row) or action.fetches >= FETCHES) and sealing and may_be_sealed(action, error, now):
             self._unsealed(entry, told(row, error))
         elif stops(row) or action.fetches >= FETCHES:
             if remembers(row):
@@ -186,10 +186,6 @@ class Archive:
         else:
             wait = RETRY * 2 ** min(action.fetches - 1, DOUBLINGS)
             self._again(entry, wait, told(row, error), fetches=action.fetches)
-
-    def _may_be_sealed(self, action: Action, error: BulkheadError) -> bool:
-        """Whether a run may be sealed later: nobody else's stands there, and it was not tried for too long."""
-        return error.cause is not Cause.TIME and may_be_sealed(action, error, self._ports.clock.now())
 
     def _closed(self, desk: Desk, ended: str, detail: str) -> str:
         """Seal what was gathered, with what was not and why; gives what people have to know where that fails too."""

@@ -24,16 +24,6 @@ if TYPE_CHECKING:
 TRIES = 4
 """How often in a row a leg may come to nothing."""
 
-FETCHES = 8
-"""How many whole calls an action's download, or the joining of its parts, may take in vain before it is given up."""
-
-SLOW_FOR = timedelta(days=3)
-"""How long what is there to be fetched may take, while every call brings some of it; time that it waited counts too.
-From then on what takes all of a call is a failure, as if it had brought nothing.
-"""
-
-_WHOLE = 0.9
-
 LEAST_PART = 64 * 1024
 MOST_PARTS = 1_200
 """Parts of one image: what is known of them has to fit into the action's row."""
@@ -210,11 +200,6 @@ def less(progress: Progress, why: str, todo: str = "", leg: Leg = Leg.CLEAN) -> 
     """There is less than was asked for, and this is why. The first reason stands."""
     told = {"why": progress.why or why[:300], "todo": progress.todo or todo}
     return onward(progress.to(leg, **told), f"no image: {why}" if leg is Leg.TRIAGE else why)
-
-
-def a_whole_call(left: float, budget: timedelta) -> bool:
-    """Whether `left`, in seconds, is nearly all the time that a call has."""
-    return left >= _WHOLE * budget.total_seconds()
 
 
 def smaller(part: int, least: int = 0) -> int:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from responders import _parts
-from responders._capture import FETCHES, SLOW_FOR, a_whole_call
+from responders._calls import FETCHES, SLOW_FOR, a_whole_call
 from responders._keeping import AS_IT_CAME, Keeping
 from responders._refusal import Service
 from responders._run import metadata_of

@@ -33,6 +33,7 @@ SLACK = LEASE + 1.0
 
 PARTITION = "budget"
 _CONFLICTS = 8
+_UNKEPT = "the budget of {} cannot be kept now"
 
 
 class _Book(Kept):
@@ -131,7 +132,7 @@ class Governor:
         return False
 
     def _book(self, api: str) -> tuple[Row | None, _Book]:
-        with _storage(api):
+        with passing(_UNKEPT.format(api)):
             row = self._rows.get(PARTITION, api)
         return row, _read(api, row)
 
@@ -139,7 +140,7 @@ class Governor:
         """Write a book that is still as it was read; whether it was."""
         text = book.model_dump_json()
         try:
-            with _storage(api):
+            with passing(_UNKEPT.format(api)):
                 self._rows.commit(PARTITION, [Replace(api, text, row.etag) if row else Insert(api, text)])
         except Conflict:
             return False
@@ -147,14 +148,15 @@ class Governor:
 
 
 @contextmanager
-def _storage(api: str) -> Iterator[None]:
+def passing(said: str) -> Iterator[None]:
     """A refusal of our own storage must not pass for one of the service that was to be called, nor stand in the place
-    of a 429 that is being noted: it passes, as roles and tokens do that are being renewed.
+    of a 429 that is being noted: it passes, as roles and tokens do that are being renewed. `said` begins the words of
+    the Transient.
     """
     try:
         yield
     except Rejected as error:
-        raise Transient(f"the budget of {api} cannot be kept now: {error}") from error
+        raise Transient(f"{said}: {error}") from error
 
 
 def _read(api: str, row: Row | None) -> _Book:

@@ -28,9 +28,12 @@ _OTHERS = frozenset({"Differs", "Sealed"})
 
 
 def may_be_sealed(action: Action, error: BulkheadError, now: datetime) -> bool:
-    """Whether a run may be sealed later: nobody else's stands there, and it was not tried for too long. Pure."""
+    """Whether a run may be sealed later: it was not time that lacked, nobody else's stands there, and it was not tried
+    for too long. Pure.
+    """
     young = now - (action.finished_at or action.accepted_at or action.created) < UNSEALED_FOR
-    return young and not (isinstance(error, Rejected) and error.code in _OTHERS)
+    theirs = isinstance(error, Rejected) and error.code in _OTHERS
+    return young and not theirs and error.cause is not Cause.TIME
 
 
 def sealed_late(ports: Ports, desk: Desk, action: Action, *, again: bool) -> Action:

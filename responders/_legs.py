@@ -11,13 +11,12 @@ import zlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from responders._calls import FETCHES, a_whole_call
 from responders._capture import (
-    FETCHES,
     TRIES,
     Fetched,
     Leg,
     Progress,
-    a_whole_call,
     commands,
     left_in,
     less,

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responders._governed import GovernedDevices
-from shared.errors import Rejected, Transient, Unobtainable
+from responders._governor import passing
+from shared.errors import Transient, Unobtainable
 from shared.models.command import GetFile
 
 if TYPE_CHECKING:
@@ -88,13 +89,9 @@ class PinnedDevices(GovernedDevices):
         return super().live_response(device, commands, comment)
 
     def _look(self) -> None:
-        """Raise Transient where everything is held by now. What our own storage refuses must not pass for a refusal of
-        the POST.
-        """
-        try:
+        """Raise Transient where everything is held by now."""
+        with passing("whether everything is held cannot be read now"):
             hold = self._held()
-        except Rejected as error:
-            raise Transient(f"whether everything is held cannot be read now: {error}") from error
         if hold:
             raise Transient(f"everything is held {hold}")
 

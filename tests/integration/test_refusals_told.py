@@ -13,7 +13,7 @@ import pytest
 from local.tenant import samples
 from local.tenant.identity import ALL_ROLES
 from responders._archive import Archive
-from responders._capture import FETCHES
+from responders._calls import FETCHES
 from responders._ports import COLLECT, CONTAIN, INCIDENTS, NOTIFY
 from responders._run import run_folder
 from shared.clients.interface import Download

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from responders._archive import Archive
-from responders._capture import FETCHES, SLOW_FOR, Leg, Progress
+from responders._calls import FETCHES, SLOW_FOR
+from responders._capture import Leg, Progress
 from responders._flow import Flow
 from responders._interface import Desk, Finished, Gathered
 from responders._ports import ARCHIVE, OVERDUE

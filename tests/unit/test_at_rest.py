@@ -13,7 +13,8 @@ import pytest
 from responders._access import Stored
 from responders._archive import Archive
 from responders._at_rest import UNREAD
-from responders._capture import FETCHES, Fetched, Leg, Progress
+from responders._calls import FETCHES
+from responders._capture import Fetched, Leg, Progress
 from responders._desk import Desk
 from responders._flow import Flow
 from responders._interface import Desk as AnyDesk

@@ -47,7 +47,7 @@ PURE = (
     *("responders._refusals_places", "responders._consent"),
     *("responders._incident_files", "responders._zip", "responders._live", "responders._memory"),
     *("responders._zip_marks", "responders._zip_tables", "responders._zip_heads", "responders._told"),
-    *("responders._capture", "responders._legs", "responders._bundles", "responders._several"),
+    *("responders._calls", "responders._capture", "responders._legs", "responders._bundles", "responders._several"),
     *("responders._languages", "responders._languages.en", "responders._languages.ja", "responders._report"),
     *(
         f"responders._report.{name}"

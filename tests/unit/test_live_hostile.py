@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responders._capture import FETCHES, Leg, Progress, commands
+from responders._calls import FETCHES
+from responders._capture import Leg, Progress, commands
 from responders._interface import Finished, Onward
 from responders._library import scripts
 from responders._live import LONGEST, MOST_TEXT

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from responders._capture import FETCHES
+from responders._calls import FETCHES
 from responders._zip import whole_zip
 from shared.errors import Incomplete, Transient
 from shared.models.part import Part
 from tests.unit.archived import Archived, Served
-from tests.unit.test_transfer import DATA, DATE, NAME, ZIP, Crash, Server, encrypted, sha256
+from tests.unit.test_transfer import DATA, DATE, NAME, ZIP, Crash, Server, encrypted, sha256, sweep
 
 STOOD = "stood there already: an earlier call committed it"
 CONTENTS = [DATA[:400], DATA[400:]]
@@ -98,25 +98,8 @@ def test_wherever_a_worker_ends_the_item_is_sealed_as_it_would_have_been(way: st
     gather(whole)
     wanted, source = sealed(whole), told(whole)
     assert wanted is not None
-    found, number = 0, 0
-    while True:
-        run, calls, number = make(), [0], number + 1
-
-        def crash(_call: str, calls: list[int] = calls, at: int = number) -> None:
-            calls[0] += 1
-            if calls[0] == at:
-                raise Crash
-
-        for port in (run.evidence, run.staging):
-            setattr(port, side, crash)
-        try:
-            gather(run)
-        except Crash:
-            pass
-        else:
-            break
-        for port in (run.evidence, run.staging):
-            setattr(port, side, lambda _call: None)
+    found = 0
+    for _, run in sweep(side, make, gather):
         item = sealed(run)
         assert (item is None) == (f"{run.folder}/{NAME}" not in run.evidence.stored)
         if item:
@@ -157,10 +140,8 @@ def test_the_index_tag_says_what_the_manifest_says(way: str) -> None:
     assert run.evidence.tags[f"{run.folder}/{NAME}"]["status"] == item["proof"]
 
 
-def unsealed(way: str) -> Archived:
-    """A run whose item was committed by a worker that then ended."""
-    make, gather = WAYS[way]
-    run = make()
+def committed_only(run: Archived, gather: Callable[[Archived], object]) -> Archived:
+    """The run once a worker has committed its item, and ended with that."""
 
     def crash(call: str) -> None:
         if call == "evidence.commit" and f"{run.folder}/{NAME}" in run.evidence.stored:
@@ -171,6 +152,12 @@ def unsealed(way: str) -> Archived:
         gather(run)
     run.evidence.after = lambda _call: None
     return run
+
+
+def unsealed(way: str) -> Archived:
+    """A run whose item was committed by a worker that then ended."""
+    make, gather = WAYS[way]
+    return committed_only(make(), gather)
 
 
 @pytest.mark.parametrize("spoilt", [None, b"", b"{}", b"[" * 10_000, b'{"marks": [], "parts": []}'])
@@ -210,15 +197,7 @@ def test_where_staging_cannot_be_read_the_run_is_sealed_later() -> None:
 def test_that_it_is_kept_as_it_came_goes_with_it() -> None:
     run = served([b"no zip file"], piece=4)
     run.action = run.action.model_copy(update={"fetches": FETCHES})
-
-    def crash(call: str) -> None:
-        if call == "evidence.commit" and f"{run.folder}/{NAME}" in run.evidence.stored:
-            raise Crash
-
-    run.evidence.after = crash
-    with pytest.raises(Crash):
-        fetched(run)
-    run.evidence.after = lambda _call: None
+    committed_only(run, fetched)
     item = sealed(run)
     assert item
     assert item["marks"] == [

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from responders._capture import FETCHES
+from responders._calls import FETCHES
 from responders._unbroken import judged
 from responders._zip import whole_zip
 from shared.clients.interface import Download
@@ -695,7 +695,9 @@ def gathered(run: Archived) -> None:
     desk.run.close("succeeded")
 
 
-def sweep(side: str, make: Callable[[], Archived]) -> Iterator[tuple[int, Archived]]:
+def sweep(
+    side: str, make: Callable[[], Archived], gather: Callable[[Archived], object] = gathered
+) -> Iterator[tuple[int, Archived]]:
     """Runs of which the n-th call to anything outside is the last one that the first worker makes; for whoever comes
     next nothing is in the way.
     """
@@ -712,7 +714,7 @@ def sweep(side: str, make: Callable[[], Archived]) -> Iterator[tuple[int, Archiv
         for port in (run.evidence, run.staging):
             setattr(port, side, crash)
         try:
-            gathered(run)
+            gather(run)
         except Crash:
             for port in (run.evidence, run.staging):
                 setattr(port, side, lambda _call: None)

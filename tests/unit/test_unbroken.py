@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from responders._capture import FETCHES
+from responders._calls import FETCHES
 from responders._unbroken import TIMES
 from shared.clients.interface import Download
 from shared.errors import Cause, Incomplete, LinkExpired
