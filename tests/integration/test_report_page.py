@@ -199,6 +199,21 @@ def test_the_keyboard_is_enough(shown: Opened) -> None:
     assert shown.complaints() == []
 
 
+_TYPED_AND_GONE_ON = """() => {
+  const q = document.getElementById("q");
+  q.value = "lib6";
+  q.dispatchEvent(new Event("input"));
+  document.getElementById("rows").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown" }));
+}"""
+
+
+def test_who_goes_on_while_a_search_is_due_keeps_what_they_chose(shown: Opened) -> None:
+    shown.page.evaluate(_TYPED_AND_GONE_ON)
+    shown.page.wait_for_timeout(300)
+    assert 0 < int(counted(shown).split()[0]) < 421
+    assert shown.page.locator("#rows").get_attribute("aria-activedescendant") == "r0"
+
+
 def test_subtrees_unfold_and_the_theme_changes(shown: Opened) -> None:
     fold = shown.page.locator("#tree li details").first
     fold.locator("> summary").click()

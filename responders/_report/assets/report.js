@@ -145,6 +145,10 @@ const filter = () => {
   draw();
 };
 
+// A search waits for the typing to end, but never until after the next key among the rows
+let waits = 0;
+const settle = () => { if (waits) { clearTimeout(waits); waits = 0; filter(); } };
+
 // Only what can be seen is there
 let height = 32;
 const many = data.devices.length > 1;
@@ -233,6 +237,7 @@ space.addEventListener("click", (event) => {
 const close = () => { panel.hidden = true; chosen = -1; draw(); rows.focus(); };
 $("close").addEventListener("click", close);
 rows.addEventListener("keydown", (event) => {
+  settle();
   const page = Math.max(1, Math.floor(rows.clientHeight / height) - 1);
   const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -count, End: count };
   if (event.key === "Escape") { close(); return; }
@@ -277,8 +282,7 @@ for (let place = 0; place < count; place++) tally.set(kind[place], (tally.get(ki
   });
   $("kinds").append(chip);
 });
-let waits = 0;
-for (const id of ["q", "f-from", "f-until"]) $(id).addEventListener("input", () => { clearTimeout(waits); waits = setTimeout(filter, 120); });
+for (const id of ["q", "f-from", "f-until"]) $(id).addEventListener("input", () => { clearTimeout(waits); waits = setTimeout(settle, 120); });
 for (const id of ["f-device", "f-source", "only-alerts", "hide-ours"]) $(id).addEventListener("change", filter);
 const choose = (number) => {
   only = number;
