@@ -91,8 +91,9 @@ lint: setup ## Lint, format, types, Bicep: what CI runs before the tests
 check: lint ## The same, and the unit tests
 	$(PYTEST) -q -n 2 --dist loadscope tests/unit $(ARGS)
 
-simulate: setup ## Play seeded histories: make simulate [SEEDS=10000] [START=0] or [REPLAY=17]
-	$(PY) -m tests.simulation --seeds $(or $(SEEDS),1000) --start $(or $(START),0) $(if $(REPLAY),--replay $(REPLAY))
+simulate: setup ## Play seeded histories: make simulate [SEEDS=10000] [START=0] or [REPLAY=17 EARLIER=1 SCENES=0]
+	$(PY) -m tests.simulation --seeds $(or $(SEEDS),1000) --start $(or $(START),0) $(if $(REPLAY),--replay $(REPLAY)) \
+		$(if $(EARLIER),--earlier) $(if $(filter 0,$(SCENES)),--no-scenes)
 
 mutate: setup ## Break the flow on purpose, place by place, and see that a history notices
 	$(PY) -m tests.simulation.mutations

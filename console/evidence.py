@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,6 @@ from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from console.archive import Archive
 
@@ -49,7 +48,7 @@ def evidence() -> None:
 def told(session: Session, archive: Archive, run: str, access: Access) -> Json:
     """Put something that a person did into the run's chain of accesses. Raises Denied."""
     who = Who(identity=session.name, function=f"bulkhead evidence {access.what}", version=VERSION)
-    event = record(archive.evidence, run, access, who, archive.clock.now())
+    event = record(archive.evidence, run, access, who, archive.clock.now(), lambda: datetime.now(UTC))
     return {"access": event.seq, "head": event.hash}
 
 

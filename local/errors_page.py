@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from responders import _archive, _assess, _calls, _follow, _notify, _outcomes, _settling
+from responders import _archive, _assess, _calls, _follow, _notify, _outcomes, _repeats, _settling
 from responders._refusal import Service
 from responders._refusals import ROWS
 from shared.clients import asking, interface, tokens
@@ -55,9 +55,9 @@ NUMBERS: Mapping[str, str] = {
     "slow_for": _shown(_calls.SLOW_FOR),
     "fetch_longest": _shown(_archive.RETRY * 2**_archive.DOUBLINGS),
     "tells": str(_notify.ATTEMPTS),
-    "tell_wait": _shown(_notify.STALE),
+    "tell_wait": _shown(_repeats.STALE),
     "tell_often": str(_notify.OFTEN),
-    "tell_longest": _shown(_notify.STALE * 2**_notify.DOUBLINGS),
+    "tell_longest": _shown(_repeats.STALE * 2**_notify.DOUBLINGS),
     "dequeues": str(_dequeues()),
     "roles": "the table of permissions in the README",
 }

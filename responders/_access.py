@@ -13,7 +13,7 @@ from shared.models.archive.custody import Clocks, Said, Why, event_name, stamp
 from shared.models.archive.names import access_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from shared.models.archive.custody import Event, Who
@@ -59,8 +59,17 @@ class Access:
     purpose: str = ""
 
 
-def record(evidence: Evidence, folder: str, access: Access, who: Who, now: datetime) -> Event:
-    """Put it into the run's chain of accesses, and into the log. Raises Transient and Rejected (`Denied`)."""
+def record(
+    evidence: Evidence,
+    folder: str,
+    access: Access,
+    who: Who,
+    now: datetime,
+    host: Callable[[], datetime] | None = None,
+) -> Event:
+    """Put it into the run's chain of accesses, and into the log, with the storage's clock (`now`) and that of the
+    `host` on which it is done. Raises Transient and Rejected (`Denied`).
+    """
     chain = Chain(evidence, access_folder(folder), METADATA)
     said = Said(
         at=stamp(now),
@@ -68,7 +77,7 @@ def record(evidence: Evidence, folder: str, access: Access, who: Who, now: datet
         subject=f"{folder.rpartition('/')[2]} {token_hex(8)}",
         who=who,
         why=Why(purpose=access.purpose[:500]),
-        clocks=Clocks(storage=stamp(now)),
+        clocks=Clocks(storage=stamp(now), host=stamp(host()) if host else ""),
         to=access.to[:500],
         detail=access.detail[:DETAIL],
     )

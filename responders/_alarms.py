@@ -1,7 +1,8 @@
 """Troubles of the deployment itself: told when they have lasted, and told again when they are over.
 
-A trouble is a row first. Telling it is tried at once and at every tick until every channel that works has it, and every
-hour where all refuse: a webhook that was revoked is mended some day, and until then nobody has heard of the trouble.
+A trouble is a row first, and told by one worker at a time. Telling it is tried at once and at every tick until every
+channel that works has it, and every hour where all refuse: a webhook that was revoked is mended some day, and until
+then nobody has heard of the trouble.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from shared.models.action import Kept
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
+    from responders._cases import Named
     from responders._ports import Ports
 
 _ODD = re.compile(r"[^A-Za-z0-9 .:_~-]")
 _LONGEST = 500
 _AGAIN = timedelta(hours=1)
+_TELLING = timedelta(minutes=2)
+"""For so long a trouble is left to whoever tells it: a worker that ends meanwhile leaves it to the next tick after."""
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +48,20 @@ class Alarm(Kept):
     page: bool = False
 
 
-def trouble(ports: Ports, kind: str, text: str, *, lasting: timedelta = timedelta(0), page: bool = False) -> None:
-    """Note a trouble; people are told once it has lasted for `lasting`."""
+def trouble(
+    ports: Ports, kind: str, text: str, *beside: Named, lasting: timedelta = timedelta(0), page: bool = False
+) -> None:
+    """Note a trouble, and in the same step the rows that go with it: who dies behind that has left both, or neither.
+    People are told once it has lasted for `lasting`.
+    """
     now = ports.clock.now()
     entry = ports.ledger.single(Alarm, _name(kind))
     log.warning("%s", event(ALARM_EVENT, {"kind": kind, "text": text}))
+    rows = [*beside]
     if entry is None or not entry.value.active:
         alarm = Alarm(kind=kind, text=text, since=now, tell_at=now + lasting, page=page)
-        _write(ports, renewed(entry, alarm), entry.etag if entry else "")
+        rows.append((_name(kind), renewed(entry, alarm), entry.etag if entry else ""))
+    _write(ports, kind, *rows)
     tell_alarms(ports)
 
 
@@ -62,7 +72,7 @@ def over(ports: Ports, kind: str) -> None:
         return
     told = entry.value.told
     ended = entry.value.model_copy(update={"active": False, "told": not told, "text": f"over: {entry.value.text}"})
-    _write(ports, ended, entry.etag)
+    _write(ports, kind, (_name(kind), ended, entry.etag))
     tell_alarms(ports)
 
 
@@ -82,9 +92,16 @@ def tell_alarms(ports: Ports) -> None:
     now = ports.clock.now()
     for entry in ports.ledger.singles(Alarm, _name("")):
         alarm = entry.value
-        came_of_it = _tell(ports, alarm) if not alarm.told and alarm.tell_at <= now else {}
-        if came_of_it:
-            _write(ports, alarm.model_copy(update=came_of_it), entry.etag)
+        if alarm.told or alarm.tell_at > now:
+            continue
+        claim = alarm.model_copy(update={"tell_at": ports.clock.now() + _TELLING})
+        try:
+            claimed = ports.ledger.put_single(_name(alarm.kind), claim, entry.etag)
+        except Conflict:
+            log.info("another instance tells the trouble %s", alarm.kind)
+            continue
+        came_of_it = _tell(ports, alarm) or {"tell_at": alarm.tell_at}
+        _write(ports, alarm.kind, (_name(alarm.kind), alarm.model_copy(update=came_of_it), claimed.etag))
 
 
 def _name(kind: str) -> str:
@@ -92,11 +109,12 @@ def _name(kind: str) -> str:
     return f"alarm:{_ODD.sub('-', kind)[:_LONGEST]}"
 
 
-def _write(ports: Ports, alarm: Alarm, etag: str) -> None:
+def _write(ports: Ports, kind: str, *rows: Named) -> None:
     try:
-        ports.ledger.put_single(_name(alarm.kind), alarm, etag)
+        if rows:
+            ports.ledger.put_singles(*rows)
     except Conflict:
-        log.info("another instance noted the trouble %s", alarm.kind)
+        log.info("another instance noted the trouble %s", kind)
 
 
 def _tell(ports: Ports, alarm: Alarm) -> dict[str, object]:

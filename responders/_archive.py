@@ -18,10 +18,12 @@ from responders._desk import Desk
 from responders._dispatch import importance
 from responders._interface import Again, Finished, Gathered, NotObtainable
 from responders._lacks import had, lacked, remember
-from responders._late import NOT_SEALED, SEAL_AGAIN, may_be_sealed, sealed_late
+from responders._late import SEAL_AGAIN, may_be_sealed, sealed_late, unsealed
 from responders._nudges import tell
+from responders._planning import by_the_switch
 from responders._refusal import Asked, Fate, Service
 from responders._refusals import TABLE, refusal_of, remembers, stops, told
+from responders._unbroken import BROKEN
 from shared.errors import BulkheadError, Cause, Forbidden, Incomplete, Rejected, Throttled, Transient
 from shared.models.action import State
 from shared.storage.interface import MAX_TEXT_UNITS, Conflict
@@ -50,6 +52,8 @@ RETRY = timedelta(seconds=20)
 DOUBLINGS = 5
 _UNSEALED = "what was gathered is whole and cannot be sealed now"
 _LONG = TABLE[Service.DOWNLOADS, "out-of-time"].means
+_HAD = frozenset({State.SUCCEEDED, State.ELSEWHERE})
+_LESS = frozenset({State.FAILED, State.UNAVAILABLE})
 _PACKAGE = "collectinvestigationpackage"
 
 log = logging.getLogger(__name__)
@@ -94,8 +98,22 @@ class Archive:
             self._late(claimed, stop)
         elif claimed.value.fetches > WITHOUT_A_WORD:
             self._unheard(claimed, stop)
-        else:
+        elif not self._stopped(claimed):
             self._one(claimed, stop)
+
+    def _stopped(self, entry: Entry[Action]) -> bool:
+        """Whether an action waits for a person, since it writes into an incident and the mode was switched since it was
+        sent. Whatever else comes here fetches what is there, and goes on.
+        """
+        settings, action, now = self._ports.settings, entry.value, self._ports.clock.now()
+        responder = self._ports.responders[action.responder]
+        if settings.respond or responder.kinds or responder.gathers:
+            return False
+        waits = by_the_switch(action, now, settings, respond=False)
+        if waits is action:
+            return False
+        self._write(entry, waits.model_copy(update={"progress": ""}))  # how often it was written counts anew
+        return True
 
     def _late(self, entry: Entry[Action], stop: datetime) -> None:
         """Seal the run of what ended elsewhere. People hear of what cannot be sealed."""
@@ -107,10 +125,9 @@ class Archive:
 
     def _unheard(self, entry: Entry[Action], stop: datetime) -> None:
         """Give up what its workers never told of, once what they gathered is sealed or cannot be."""
-        over, unsealed = unheard(entry.value, self._ports.clock.now()), NOT_SEALED
-        if entry.value.fetches <= WITHOUT_A_WORD + SEALINGS:
-            unsealed = self._closed(Desk(self._ports, entry.value, stop), str(over.state), over.detail)
-        self._write(entry, over.model_copy(update={"detail": over.detail + unsealed}))
+        to = unheard(entry.value, self._ports.clock.now())
+        tried = entry.value.fetches > WITHOUT_A_WORD + SEALINGS
+        self._write(entry, unsealed(to) if tried else self._closed(Desk(self._ports, entry.value, stop), to))
 
     def _mine(self, action: Action) -> bool:
         responder = self._ports.responders.get(action.responder)
@@ -122,41 +139,43 @@ class Archive:
         desk = Desk(self._ports, action, stop, piece=self._ports.piece)
         gathered, sealing = None, False
         try:
-            to = self._as_sealed(action, desk)
+            to = self._as_sealed(action, desk) if action.fetches > 1 else None
             if to is None:
                 gathered = self._ports.responders[action.responder].gather(action, desk)
-                to = in_a_row(action, after(action, gathered, self._ports.clock.now()), self._ports.clock.now())
+                to = after(action, gathered, self._ports.clock.now())
+            to = in_a_row(action, to, self._ports.clock.now())
             if to.state.final:
                 desk.at = Service.STORAGE
                 sealing = True
-                less = isinstance(gathered, NotObtainable) or to.state is State.FAILED
-                desk.run.close(str(to.state), missing=to.detail if less else "")
+                desk.run.close(*_end_of(to))
         except (Transient, Rejected, Forbidden) as error:
             self._refused(entry, error, desk, sealing=sealing)
         else:
             self._write(entry, to)
             if sealing and action.detail.startswith(_UNSEALED):
                 over(self._ports, "seal")
-            if isinstance(gathered, Finished) and action.responder in lacked(self._ports):
+            if to.state in _HAD and action.responder in lacked(self._ports):
                 had(self._ports, action.responder, action.accepted_at or action.created)
 
     def _unsealed(self, entry: Entry[Action], said: str) -> None:
         """All that there is was gathered; the key, or storage, cannot be had: it is sealed later, and people hear."""
         said = f"{_UNSEALED}: {said}"
         trouble(self._ports, "seal", f"{said}; where CUSTODY_KEY is set, see that the app may use the key")
-        self._again(entry, SEAL_AGAIN, said, fetches=entry.value.fetches - 1)
+        self._again(entry, SEAL_AGAIN, said, fetches=max(1, entry.value.fetches - 1))
 
     def _as_sealed(self, action: Action, desk: Desk) -> Action | None:
         """The action as an earlier call ended it, which sealed the run and came not to write it down: nothing may be
-        added to that. None where the run is open, or all was had: then what is gathered is found there.
+        added to that, and whoever gathers anew may be given something else. None where the run is open.
         """
-        if action.fetches <= 1 or not (sealed := desk.run.sealed()):
+        if not (sealed := desk.run.sealed()):
             return None
-        ended, missing, artefacts = sealed
-        if ended not in {State.FAILED, State.UNAVAILABLE}:
+        end, missing, artefacts = sealed
+        ended, _, detail = end.partition(": ")
+        if ended not in _HAD | _LESS:
             return None
-        todo = f"see what is missing and why; then: bulkhead retry {action.id}"
-        return action.to(State(ended), self._ports.clock.now(), detail=missing[:300], todo=todo, artefacts=artefacts)
+        todo = f"see what is missing and why; then: bulkhead retry {action.id}" if ended in _LESS else ""
+        said = (missing or detail)[:300]
+        return action.to(State(ended), self._ports.clock.now(), detail=said, todo=todo, artefacts=artefacts)
 
     def _refused(self, entry: Entry[Action], error: BulkheadError, desk: Desk, *, sealing: bool) -> None:
         """What cannot be had now is tried again, from its link on; what cannot be had is left to a person."""
@@ -168,9 +187,12 @@ class Archive:
         often = bool(desk.run.broken) and action.fetches >= FETCHES  # each time it broke off, a link was asked for
         if isinstance(error, Throttled) and not often:
             wait = timedelta(seconds=error.retry_after or RETRY.total_seconds())
-            self._again(entry, wait, told(row, error), fetches=action.fetches - (not desk.run.broken))
-        elif error.cause is Cause.TIME and desk.moved and now - action.since < SLOW_FOR:
-            self._again(entry, timedelta(0), told(row, error), fetches=0)  # what brought nothing before is forgotten
+            fetches = max(int(sealing), action.fetches - (not desk.run.broken))  # the next call has to look for a seal
+            self._again(entry, wait, told(row, error), fetches=fetches)
+        elif error.cause in {Cause.TIME, *BROKEN} and desk.moved and now - action.since < SLOW_FOR:
+            wait = timedelta(0) if error.cause is Cause.TIME else RETRY
+            vain = min(action.fetches - 1, desk.again)  # what brought nothing is forgotten, but not what was begun anew
+            self._again(entry, wait, told(row, error), fetches=max(int(sealing), vain))
         elif error.cause is Cause.TIME and not desk.whole:
             self._again(entry, timedelta(0), told(row, error), fetches=action.fetches - 1)
         elif (stops(row) or action.fetches >= FETCHES) and sealing and may_be_sealed(action, error, now):
@@ -181,21 +203,23 @@ class Archive:
             ended = State.UNAVAILABLE if row.fate is Fate.UNAVAILABLE else State.FAILED
             detail, todo = self._given_up(action, row, error)
             detail = f"not archived: the download broke off again and again: {desk.run.broken}" if often else detail
-            detail += self._closed(desk, str(ended), detail)
-            self._write(entry, action.to(ended, self._ports.clock.now(), detail=detail, todo=todo))
+            self._write(entry, self._closed(desk, action.to(ended, now, detail=detail, todo=todo)))
         else:
             wait = RETRY * 2 ** min(action.fetches - 1, DOUBLINGS)
             self._again(entry, wait, told(row, error), fetches=action.fetches)
 
-    def _closed(self, desk: Desk, ended: str, detail: str) -> str:
-        """Seal what was gathered, with what was not and why; gives what people have to know where that fails too."""
+    def _closed(self, desk: Desk, to: Action) -> Action:
+        """The action that is given up, once what was gathered is sealed with what was not and why. Where that fails
+        too, people have to know; and where an earlier call has sealed it, it ended as that says.
+        """
         desk.run.last = True
         try:
-            desk.run.close(ended, missing=detail)
+            desk.run.close(str(to.state), missing=to.detail)
         except (Transient, Rejected) as error:
             log.warning("the run %s cannot be sealed: %s", desk.run.folder, error)
-            return NOT_SEALED
-        return ""
+            return unsealed(to)
+        sealed = self._as_sealed(to, desk)
+        return sealed if sealed and sealed.state is not to.state else to
 
     def _given_up(self, action: Action, row: Refusal, error: BulkheadError) -> tuple[str, str]:
         """What the ledger keeps, and what a person should do: a package is still to be had by hand for a while."""
@@ -237,6 +261,13 @@ def after(action: Action, gathered: Gathered, now: datetime) -> Action:
     done = {"ended": (*action.ended, action.machine_action), "machine_action": "", "foreign": False}
     anew = {"before": action.attempt, "tries": 0, "doubts": 0, "timeouts": 0, "accepted_at": None}
     return action.to(State.PLANNED, now, **on, **done, **anew)
+
+
+def _end_of(to: Action) -> tuple[str, str]:
+    """What a run's seal says of its end, and what is missing from it."""
+    if to.state in _LESS:
+        return str(to.state), to.detail
+    return ": ".join(filter(None, (str(to.state), to.detail))), ""
 
 
 def in_a_row(action: Action, to: Action, now: datetime) -> Action:

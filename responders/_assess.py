@@ -265,7 +265,9 @@ class Assess:
         }
 
     def _withdraw(self, incident: str) -> None:
-        """Take back what is not sent yet and no longer called for, of the incident and of those merged into it."""
+        """Take back what is not sent yet and no longer called for, of the incident and of those merged into it. What is
+        in doubt may have been sent: that is found out first.
+        """
         state = self._ports.ledger.heir(incident)
         if state is None:
             return
@@ -281,7 +283,7 @@ class Assess:
         for entry in self._ports.ledger.open_actions(incident):
             action = entry.value
             responder = self._ports.responders.get(action.responder)
-            if action.state not in {State.PLANNED, State.WAITING} or responder is None:
+            if action.state not in {State.PLANNED, State.WAITING} or action.doubtful or responder is None:
                 continue
             reason = lost_reason(action, state, responder)
             if reason:  # between two tries it has its device's slot still, and gives it back

@@ -9,7 +9,7 @@ FETCHES = 8
 
 SLOW_FOR = timedelta(days=3)
 """How long what is there to be fetched may take, while every call brings some of it; time that it waited counts too.
-From then on what takes all of a call is a failure, as if it had brought nothing.
+From then on what takes all of a call, or breaks off, is a failure, as if it had brought nothing.
 """
 
 _WHOLE = 0.9

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from shared.models.action import Kept
     from shared.storage.interface import Rows
 
+    Named = tuple[str, Kept, str]
+    """A single row: its name, its value, and the etag that was seen of it, empty where it must be new."""
+
 AGENDA = "agenda"
 DEPLOYMENT = "deployment"
 ORDERED = "orders"
@@ -34,6 +37,11 @@ def partition_of(incident: str) -> str:
 
 def _of_notice(notice: Notice) -> str:
     return f"notice:{notice.chapter:03d}:{notice.kind}:{notice.channel}"
+
+
+def _change(key: str, value: Kept, etag: str, due: datetime | None = None) -> Insert | Replace:
+    text = value.model_dump_json()
+    return Replace(key, text, etag, due) if etag else Insert(key, text, due)
 
 
 class Cases:
@@ -136,9 +144,13 @@ class Cases:
         """The values of the deployment whose names begin so."""
         return self.every(kind, DEPLOYMENT, prefix)
 
-    def put_single(self, name: str, value: Kept, etag: str) -> None:
+    def put_single(self, name: str, value: K, etag: str) -> Entry[K]:
         """Write a value that exists once; an empty etag where it must be new."""
-        self.put(DEPLOYMENT, name, value, etag)
+        return self.put(DEPLOYMENT, name, value, etag)
+
+    def put_singles(self, *rows: Named) -> None:
+        """The same for several in one step: all or none."""
+        self._rows.commit(DEPLOYMENT, [_change(name, value, etag) for name, value, etag in rows])
 
     # Values of any partition
 
@@ -155,9 +167,7 @@ class Cases:
 
     def put(self, partition: str, key: str, value: K, etag: str, due: datetime | None = None) -> Entry[K]:
         """Write a value; an empty etag where it must be new."""
-        text = value.model_dump_json()
-        change = Replace(key, text, etag, due) if etag else Insert(key, text, due)
-        return Entry(value, self._rows.commit(partition, [change])[key])
+        return Entry(value, self._rows.commit(partition, [_change(key, value, etag, due)])[key])
 
     def dead_letters(self) -> list[Entry[DeadLetter]]:
         """Every message that nobody could handle."""

@@ -64,10 +64,12 @@ class Reservation:
         self._sessions: Sessions | None = None
         self.moves: list[tuple[Entry[Action], Action]] = []
         self.sending: list[str] = []
+        self.otherwise: dict[str, Action | None] = {}
 
     def take(self, candidate: Candidate) -> None:
         """Add a candidate to the batch: to be sent, joined to another's slot, or held back by a cap."""
         action = candidate.entry.value
+        self.otherwise[action.key] = candidate.otherwise
         to = action.to(
             State.SENDING,
             self._now,
@@ -141,28 +143,38 @@ class Reservation:
         )
 
     def _given_back(self, action: Action, to: Action) -> Action:
-        """What is given back of itself is not while another incident holds the device. Marked in its slot, so that
-        nobody joins meanwhile.
+        """What is given back of itself is not while another incident holds the device; whether an earlier POST of it
+        worked is found out first. Marked in its slot, so that nobody joins meanwhile.
         """
         stock = self._stock(action)
         slot = stock.slots.get(action.target)
         if slot is None:
             return to
-        others = [each for each in slot.value.holders if each != action.incident]
+        own = self._heir(action.incident)
+        others = [each for each in slot.value.holders if self._heir(each) != own]
+        if others and set(others).issubset(self._ports.ledger.absorbed(own)):
+            detail = f"incident {', '.join(others)} was merged into it, and leaves it the device first"
+            return action.to(State.PLANNED, self._now, due=self._now + JOINED_LOOK, detail=detail)
         if others:
-            return refused(action, others, self._now)
+            denied = refused(action, others, self._now)
+            if to.doubtful:
+                self.otherwise[action.key] = self.otherwise[action.key] or denied
+                return to
+            if slot.value.releasing == action.key:
+                stock.put(slot.value.model_copy(update={"releasing": ""}))
+            return denied
         stock.put(slot.value.model_copy(update={"releasing": action.key}))
         return to
 
     def _capped(self, stock: Stock, action: Action) -> Action | None:
-        if action.approved or (action.goal and stock.counts(action)):
+        if action.approved or (action.goal and action.attempt and stock.counts(action)):
             return None
         actions = self._history(self._heir(action.incident))
         slots = {device: entry.value for device, entry in stock.slots.items()}
         others = tuple(spent for spent in stock.caps.value.sent if spent.id != action.charge)
-        counts = counts_for(actions, slots, Caps(sent=others), self._fleet(), action.responder, action.key)
+        counts = counts_for(actions, slots, Caps(sent=others), self._fleet(), action.responder, action.charge)
         sent = {to.charge for _, to in self.moves if self._same(to, action) and to.state is State.SENDING}
-        counts = Counts(counts.incident + len(sent), counts.sent, counts.held, counts.fleet)
+        counts = Counts(counts.incident + len(sent - {action.charge}), counts.sent, counts.held, counts.fleet)
         settings = self._ports.tightened
         ruling = rule_caps(counts, settings.ISOLATION_CAPS, self._now)
         return None if isinstance(ruling, Go) else stopped(action, ruling, self._now, settings.APPROVAL_EXPIRES)
@@ -210,8 +222,7 @@ def _reserve(ports: Ports, candidates: Sequence[Candidate]) -> list[Candidate]:
     reservation = Reservation(ports, ports.clock.now())
     for candidate in candidates:
         reservation.take(candidate)
-    otherwise = {candidate.entry.value.key: candidate.otherwise for candidate in candidates}
-    return [Candidate(entry, otherwise[entry.value.key]) for entry in reservation.write()]
+    return [Candidate(entry, reservation.otherwise[entry.value.key]) for entry in reservation.write()]
 
 
 def settle(ports: Ports, entry: Entry[Action], to: Action) -> Entry[Action] | None:

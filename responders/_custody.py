@@ -11,18 +11,22 @@ from shared.models.archive.custody import SEALED, START, Event, event_name, foll
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from responders._ours import Ours
     from shared.models.archive.custody import Said
     from shared.storage.interface import Evidence
 
 
 class Chain:
-    """The events in one folder. What stands there is read when first needed, and again whatever somebody else adds."""
+    """The events in one folder. What stands there is read when first needed, and again whatever another worker adds.
+    Where it is to be all `ours`, nothing else is an event.
+    """
 
-    def __init__(self, evidence: Evidence, folder: str, metadata: Mapping[str, str]) -> None:
+    def __init__(self, evidence: Evidence, folder: str, metadata: Mapping[str, str], ours: Ours | None = None) -> None:
         """The chain in `folder`; its blobs carry `metadata`."""
         self._evidence = evidence
         self._folder = folder
         self._metadata = metadata
+        self._ours = ours
         self._events: list[Event] = []
         self._read = False
 
@@ -44,15 +48,21 @@ class Chain:
         """The event that tells this, if any does."""
         return next((each for each in self.events if (each.what, each.subject) == (what, subject)), None)
 
+    def must_be_open(self) -> None:
+        """Raises Rejected for a chain that is sealed."""
+        if self.sealed:
+            raise Rejected(f"{self._folder} is sealed: nothing is added to it", status=409, code="Sealed")
+
     def add(self, said: Said) -> Event:
         """Put an event at the end, unless it was told already. Raises Rejected for a chain that is sealed."""
         while True:
             told = self.find(said.what, said.subject)
             if told:
                 return told
-            if self.sealed:
-                raise Rejected(f"{self._folder} is sealed: nothing is added to it", status=409, code="Sealed")
+            self.must_be_open()
             event = following(self.events, said)
+            if self._ours:
+                event = self._ours.coded(self._folder, event)
             stored = self._evidence.write_once(self._name(event.seq), [event.line], metadata=self._metadata)
             if stored.created:
                 self._events.append(event)
@@ -82,7 +92,7 @@ class Chain:
             same = event.line == line
         except ValueError:  # pydantic's, or a number that has no canonical spelling
             raise self._broken(number) from None
-        if not same:
+        if not same or (self._ours and not self._ours.told(self._folder, event)):
             raise self._broken(number)
         return event
 

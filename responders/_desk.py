@@ -79,6 +79,11 @@ class Desk:
         return bool(self._transfer.moved or self.run.unread)
 
     @property
+    def again(self) -> int:
+        """How often what this call was about has been begun anew."""
+        return self._transfer.again
+
+    @property
     def hunting(self) -> Hunting:
         """See the interface."""
         self.at = Service.GRAPH
@@ -260,8 +265,9 @@ class Desk:
             return known
         if seen.size != received.size:
             seen = Seen()
-            for _ in seen.passing(self.run.timed(verified(received.pieces, self._ports.staging))):
-                pass
+            with self._transfer.heeding():
+                for _ in seen.passing(self.run.timed(verified(received.pieces, self._ports.staging))):
+                    pass
         size, content = seen.content
         found = Part(number, seen.size, seen.sha256, size, content, device, received.bounded)
         if _parts.wrong(found) and not self._transfer.generation(folder):
@@ -288,5 +294,6 @@ class Desk:
         stored, seen = self._ports.evidence.head(place), None
         if stored is None:
             pieces = [piece for part in parts for piece in self._transfer.standing(f"{place}/part-{part.number:05d}")]
-            stored, seen = self.run.join_parts(name, pieces, told)
+            with self._transfer.heeding():
+                stored, seen = self.run.join_parts(name, pieces, told)
         return self.run.kept(name, stored, told, seen)

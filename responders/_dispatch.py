@@ -25,6 +25,7 @@ from responders._releasing import clear_the_way, standing
 from responders._sessions import Sessions
 from responders._settling import doubted
 from responders._turns import Turns, graver
+from responders._undoing import premature
 from shared.errors import Unreadable
 from shared.models.action import State
 from shared.storage.interface import Conflict
@@ -193,7 +194,8 @@ class Dispatch:
         if lacks_it:
             return lacks_it
         waits = "a release that a person ordered comes first" if comes_first else ""
-        waits = clear_the_way(self._ports, action) if self._ports.gives_back(action) else waits
+        if self._ports.gives_back(action):
+            waits = premature(action, state) or clear_the_way(self._ports, action)
         return action.to(State.PLANNED, now, due=now + RETRY, detail=waits) if waits else None
 
     def _settle(self, entry: Entry[Action], to: Action) -> None:

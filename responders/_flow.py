@@ -27,6 +27,7 @@ from responders._ports import ARCHIVE, COLLECT, INCIDENTS, NOTIFY, OVERDUE, REPO
 from responders._readiness import examine_in_quiet
 from responders._refusal import Asked, Service
 from responders._refusals import refusal_of, told
+from responders._report.missed import missed
 from responders._watch import Watch
 from shared.errors import Denied, Rejected, Throttled, Transient
 
@@ -69,8 +70,7 @@ class Flow:
             trouble(self._ports, "watch", said, lasting=lasting)
         else:
             over(self._ports, "watch")
-        if beat(self._ports, WATCH):
-            look_at_follow(self._ports)
+        beat(self._ports, WATCH, look_at_follow)
 
     def assess(self, incident: str) -> None:
         """Queue: assess an incident, and make the first attempt to contain right here, both within one call's time."""
@@ -123,9 +123,7 @@ class Flow:
     def follow(self) -> None:
         """Timer: settle what Defender finished, nudge what is overdue."""
         Follow(self._ports).run(self._stop())
-        if beat(self._ports, FOLLOW):
-            look_at_work(self._ports)
-            examine_in_quiet(self._ports)
+        beat(self._ports, FOLLOW, _look)
 
     def archive(self, action: str = OVERDUE) -> None:
         """Queue: bring what is finished into the evidence store. A few calls of a process at a time, since each holds
@@ -159,6 +157,7 @@ class Flow:
             log.warning("the report of incident %s has to wait %.0f s: %s", incident, wait, error)
             self._ports.queues.send(REPORT, incident, delay=wait)
         except Rejected as error:
+            missed(self._ports, incident)
             trouble(self._ports, "report", f"the report of incident {incident} cannot be kept: {error}")
         else:
             over(self._ports, "report")
@@ -175,3 +174,8 @@ class Flow:
         """Timer: the hourly round."""
         Housekeeping(self._ports).run(self._stop())
         beat(self._ports, HOUSEKEEPING)
+
+
+def _look(ports: Ports) -> None:
+    look_at_work(ports)
+    examine_in_quiet(ports)

@@ -19,12 +19,12 @@ from responders._leftovers import tidy
 from responders._letters import bury
 from responders._nudges import tell, tell_away
 from responders._ports import ARCHIVE, INCIDENTS, OVERDUE, QUEUES
-from responders._reconciling import seen_released
+from responders._reconciling import beside, seen_released
 from responders._refusal import Asked, Service
 from responders._refusals import TABLE, refusal_of, told
 from responders._rivals import Rivals
 from responders._sessions import overdue, taken_back
-from responders._settling import YOUNG, accepted, by_us, ended, looked, progressed
+from responders._settling import YOUNG, accepted, anew, by_us, ended, looked, progressed
 from responders._waiting import tend
 from shared.clients.interface import ActionQuery
 from shared.errors import NotFound, OutcomeUnknown, Rejected, Throttled, Transient
@@ -32,7 +32,7 @@ from shared.models.action import State, target_of
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from responders._entries import Entry
     from responders._ports import Ports
@@ -44,6 +44,8 @@ MARGIN = timedelta(minutes=10)
 
 AWAY = "The device was away for too long"
 """What the comment says with which we take back a session that waits for its device."""
+
+NO_LONGER = "the incident is no longer classified as benign, and it is asked for anew"
 
 _PAGES = 20
 _POISON_HIDDEN = 30.0
@@ -87,7 +89,7 @@ class Follow:
         for entry in running:
             if entry.value.joined:
                 with _left_to_the_next(entry):
-                    self._joined(entry, now)
+                    self._joined(entry)
 
     def _settle(
         self, running: Sequence[Entry[Action]], unsure: Sequence[Entry[Action]], now: datetime, stop: datetime
@@ -108,18 +110,25 @@ class Follow:
                 return
 
     def _look(self, entry: Entry[Action], listed: Mapping[str, MachineAction], now: datetime) -> None:
+        """What goes on is judged as of the listing; what is over counts as over when it was seen to be: a tick may take
+        minutes.
+        """
         action = entry.value
         seen = listed.get(action.machine_action)
         if seen is None and not self._one_by_one(entry, now):
             return
+        told: Iterable[MachineAction] = listed.values()
         try:
-            seen = seen or self._ports.devices.action(action.machine_action)
-            if not self._rivals.met(entry, seen, listed, now):
-                self._progress(entry, seen, now)
+            if seen is None:
+                seen = self._ports.devices.action(action.machine_action)
+                told = beside(self._ports, action, seen, now)
+            at = self._ports.clock.now() if seen.final else now
+            if not self._rivals.met(entry, seen, listed, at):
+                self._progress(entry, seen, at)
                 if seen.status == "succeeded":
-                    seen_released(self._ports, action, listed.values())
+                    seen_released(self._ports, action, told)
         except NotFound:
-            self._vanished(entry, now)
+            self._vanished(entry, self._ports.clock.now())
 
     def _known(self, entries: Sequence[Entry[Action]]) -> Mapping[str, MachineAction]:
         """The listing; nothing where it cannot be had now. Where it is refused, people are told: until it is not, what
@@ -171,12 +180,23 @@ class Follow:
         to = progressed(entry.value, seen, responder, now, reissues, marker)
         if seen.status == "cancelled" and by_us(seen, marker) and AWAY in seen.cancel_comment:
             to = taken_back(entry.value, now, patience, reissues)  # whoever asked for that did not come to note it
+        if to.state is State.WITHDRAWN and not to.cancelled:
+            to = self._called_off(entry.value, to, now)
         if seen.status == "pending" and overdue(entry.value, responder.api, now, patience):
             self._take_back(entry, now)
         elif to.state is entry.value.state:
             self._look_later(entry, to)
         else:
             self._write(entry, to)
+
+    def _called_off(self, action: Action, to: Action, now: datetime) -> Action:
+        """What was cancelled since its incident was benign, as that stands now: asked for anew where it no longer is,
+        and looked at again while that is being found out.
+        """
+        state = self._ports.ledger.heir(action.incident)
+        if state is None or (state.assessed == state.seen and (state.dismissed or state.cleared)):
+            return to
+        return looked(action, now) if state.assessed != state.seen else anew(action, now, NO_LONGER)
 
     def _take_back(self, entry: Entry[Action], now: datetime) -> None:
         """Cancel a session of ours that waits for a device that is away: 26 of them block a whole tenant."""
@@ -198,10 +218,11 @@ class Follow:
         else:
             self._write(entry, ended(action, TABLE[Service.DEFENDER, "action-gone"], now))
 
-    def _joined(self, entry: Entry[Action], now: datetime) -> None:
+    def _joined(self, entry: Entry[Action]) -> None:
         """An action that waits for another incident's isolation of its device shares that one's end."""
         action = entry.value
         owner = self._ports.ledger.action(action.joined.split(":")[1], action.joined)
+        now = self._ports.clock.now()
         if owner is None or (owner.state.settled and owner.state not in {State.SUCCEEDED, State.ELSEWHERE}):
             if owner and owner.cancelled and not self._for_its_incident(owner):
                 to = action.to(owner.state, now, cancelled=True, detail=owner.detail, todo=owner.todo)

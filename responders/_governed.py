@@ -1,10 +1,12 @@
 """The clients behind the budget: reads spend a call before they are made, and every 429 closes the API for all.
 
-Acting calls are leased by whoever sends them, several at a time, so here they only report a refusal.
+Acting calls are leased by whoever sends them, several at a time, so here they only report a refusal, and ask right
+before they go out whether their sender's time for them is over.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.errors import Throttled
@@ -12,6 +14,7 @@ from shared.errors import Throttled
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+    from typing import Self
 
     from responders._governor import Governor
     from shared.clients.interface import (
@@ -112,6 +115,19 @@ class GovernedDevices(_Governed):
         """`inner` makes the calls."""
         super().__init__(governor)
         self._inner = inner
+        self.in_time: Callable[[], None] = lambda: None
+
+    def timed(self, in_time: Callable[[], None]) -> Self:
+        """The same, for one POST: `in_time` raises Transient where it is too late for it, which what is read before it
+        may have come to.
+        """
+        timed = copy(self)
+        timed.in_time = in_time
+        return timed
+
+    def _act(self, api: str, call: Callable[[], T]) -> T:
+        self.in_time()
+        return self._heed(api, call)
 
     def machine(self, device: str) -> Machine:
         """See `Devices.machine`."""
@@ -139,35 +155,35 @@ class GovernedDevices(_Governed):
 
     def isolate(self, device: str, comment: str, *, selective: bool = False) -> MachineAction:
         """See `Devices.isolate`."""
-        return self._heed("isolate", lambda: self._inner.isolate(device, comment, selective=selective))
+        return self._act("isolate", lambda: self._inner.isolate(device, comment, selective=selective))
 
     def release(self, device: str, comment: str) -> MachineAction:
         """See `Devices.release`."""
-        return self._heed("isolate", lambda: self._inner.release(device, comment))
+        return self._act("isolate", lambda: self._inner.release(device, comment))
 
     def restrict(self, device: str, comment: str) -> MachineAction:
         """See `Devices.restrict`."""
-        return self._heed("actions", lambda: self._inner.restrict(device, comment))
+        return self._act("actions", lambda: self._inner.restrict(device, comment))
 
     def unrestrict(self, device: str, comment: str) -> MachineAction:
         """See `Devices.unrestrict`."""
-        return self._heed("actions", lambda: self._inner.unrestrict(device, comment))
+        return self._act("actions", lambda: self._inner.unrestrict(device, comment))
 
     def scan(self, device: str, comment: str, *, full: bool = False) -> MachineAction:
         """See `Devices.scan`."""
-        return self._heed("actions", lambda: self._inner.scan(device, comment, full=full))
+        return self._act("actions", lambda: self._inner.scan(device, comment, full=full))
 
     def stop_quarantine(self, device: str, comment: str, sha1: str) -> MachineAction:
         """See `Devices.stop_quarantine`."""
-        return self._heed("actions", lambda: self._inner.stop_quarantine(device, comment, sha1))
+        return self._act("actions", lambda: self._inner.stop_quarantine(device, comment, sha1))
 
     def collect_package(self, device: str, comment: str) -> MachineAction:
         """See `Devices.collect_package`."""
-        return self._heed("collect", lambda: self._inner.collect_package(device, comment))
+        return self._act("collect", lambda: self._inner.collect_package(device, comment))
 
     def live_response(self, device: str, commands: Sequence[Command], comment: str) -> MachineAction:
         """See `Devices.live_response`."""
-        return self._heed("live_response", lambda: self._inner.live_response(device, commands, comment))
+        return self._act("live_response", lambda: self._inner.live_response(device, commands, comment))
 
     def result_link(self, action: str, index: int) -> str:
         """See `Devices.result_link`."""

@@ -6,6 +6,7 @@ Every timer leaves a heartbeat; the others look at it. What is wrong is told onc
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from shared.models.action import Kept, State
 from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from responders._ports import Ports
     from shared.models.action import Action
@@ -40,6 +41,8 @@ UNGATHERED = timedelta(minutes=15)
 
 _TO_BE_SENT = frozenset({State.PLANNED, State.SENDING, State.UNKNOWN})
 
+log = logging.getLogger(__name__)
+
 
 class Beat(Kept):
     """When a timer last ran to its end (storage time)."""
@@ -56,17 +59,19 @@ class Complaint:
     text: str
 
 
-def beat(ports: Ports, name: str) -> bool:
-    """Note that a timer ran; False where that was noted within the last minute."""
+def beat(ports: Ports, name: str, look: Callable[[Ports], None] = lambda _: None) -> None:
+    """Once a minute, `look` whether all is well, and note that a timer ran to its end: where the look fails again and
+    again, the timer counts as silent.
+    """
     entry = ports.ledger.single(Beat, _row(name))
-    now = ports.clock.now()
-    if entry and now - entry.value.at < BEAT:
-        return False
+    if entry and ports.clock.now() - entry.value.at < BEAT:
+        return
+    look(ports)
+    made = Beat(name=name, at=ports.clock.now())
     try:
-        ports.ledger.put_single(_row(name), renewed(entry, Beat(name=name, at=now)), entry.etag if entry else "")
+        ports.ledger.put_single(_row(name), renewed(entry, made), entry.etag if entry else "")
     except Conflict:
-        return False
-    return True
+        log.info("another instance noted that %s ran", name)
 
 
 def look_at_follow(ports: Ports) -> None:

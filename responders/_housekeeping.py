@@ -10,6 +10,7 @@ from responders._alarms import over, trouble
 from responders._leftovers import tidy
 from responders._readiness import examine
 from responders._reconciling import reconcile
+from responders._report.missed import ask_again
 from responders._reverify import reverify
 from responders._shelf import look_where_used
 from responders._tenant import fleet_size
@@ -46,6 +47,7 @@ class Housekeeping:
             self._unreadable,
             self._library,
             self._unsent,
+            self._unreported,
             self._examine,
             self._reverify,  # takes whatever time there is
         )
@@ -99,6 +101,11 @@ class Housekeeping:
         """One incident without alerts is no trouble for ever."""
         del stop
         forget_unsent(self._ports)
+
+    def _unreported(self, stop: datetime) -> None:
+        """Have reports made that storage refused."""
+        del stop
+        ask_again(self._ports)
 
     def _examine(self, stop: datetime) -> None:
         """See whether this deployment has what it needs; `bulkhead doctor` shows it."""

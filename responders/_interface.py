@@ -36,9 +36,10 @@ class Clear:
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Defender has our own action for this goal already: adopt it."""
+    """Defender has our own action for this goal already: adopt it. `since` says, in words, what undid it."""
 
     action: MachineAction
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class Desk(Protocol):
         """Fetch part `number` (1, 2, ...) of what is to become `name` into staging; one that lies there already is not
         asked for again. A download that breaks off, or whose call ends, goes on from where it was: call it again.
         `device` is the SHA-256 of the part's content on the device; where the content is another one, the part is
-        fetched once more, then kept as it came and marked. Raises as `fetch` does.
+        fetched once more, then kept as it came and marked. What `join` found altered comes anew. Raises like `fetch`.
         """
 
     def join(self, name: str, parts: Sequence[Part], *, kind: str, media_type: str, device: str = "") -> Artefact:
@@ -285,15 +286,15 @@ def news_after(action: Action, moment: datetime) -> bool:
 BY_ORDER = "[by order]"
 """Stands behind our marker in the comment of what a person ordered; nothing else that we write can hold it."""
 
-
 SESSION = "liveresponse"
 """The type of machine action of live response."""
 
 
 def adopted(action: Action, listed: Sequence[MachineAction], own: str, kind: str) -> MachineAction | None:
     """Our own machine action of this kind for this goal, of any attempt, unless it ended badly and was counted. What
-    goes on has not ended, though a 404 once denied it; but one session follows another, and a listing may lag behind.
+    goes on or succeeded did not, though a 404 once denied it; but one session follows another, and a listing may lag.
     """
     mine = [each for each in listed if own in each.comment and each.kind in {kind, ""}]
-    found = [each for each in mine if each.id not in action.ended or (kind != SESSION and not each.final)]
+    stands = [each for each in mine if kind != SESSION and (not each.final or each.status == "succeeded")]
+    found = [each for each in mine if each.id not in action.ended or each in stands]
     return max(found, key=_completed, default=None)

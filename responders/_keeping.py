@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING
 from responders._at_rest import AtRest, read_again, unread
 from responders._bounded import bounded
 from responders._custody import Chain
+from responders._ours import Ours
 from responders._run import metadata_of, run_folder, run_of, tags_of, who, why
 from responders._sealing import Seal
 from responders._told import carried, date_of, mark_of, note_of, proven, recalled
+from responders._untold import GRACE, untold
 from shared.errors import Cause, Incomplete, NotFound, Rejected
 from shared.models.action import Artefact
 from shared.models.archive.contents import Seen
@@ -37,8 +38,6 @@ ZIP = "application/zip"
 AS_IT_CAME = "kept as it came"
 """How a mark begins that says what an item was refused for, until nothing better could be had."""
 
-log = logging.getLogger(__name__)
-
 _CLOCK, _UNKNOWN, _SEAL = "clock", "unknown", "seal"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
@@ -55,10 +54,10 @@ class Keeping:
         self._action = action
         self._stop = stop
         self._who = who(ports.settings.AZURE_CLIENT_ID, FUNCTION, ports.settings.DEPLOYMENT)
-        self.broken = ""
-        self.last, self.unread = False, 0
+        self.broken, self.last, self.unread = "", False, 0
         self.folder = run_folder(action)
-        self.chain = Chain(ports.evidence, f"{self.folder}/custody", metadata_of(action, "custody"))
+        self._ours = Ours(ports.mac, action)
+        self.chain = Chain(ports.evidence, f"{self.folder}/custody", metadata_of(action, "custody"), self._ours)
 
     def left(self) -> float:
         """Seconds until this call has to end by itself."""
@@ -125,7 +124,8 @@ class Keeping:
         return join(self.place(name), pieces, self._ports.staging, check=check, metadata=metadata, tags=tags)
 
     def _labels(self, told: Told, mark: str = "") -> tuple[dict[str, str], dict[str, str]]:
-        """Metadata and tags of an item, as far as they are known before it is read."""
+        """Metadata and tags of what is committed next, before it is read. Raises Rejected where the run is sealed."""
+        self.chain.must_be_open()
         tags = tags_of(self._action, told.kind, str(Proof.RECEIVED))
         return metadata_of(self._action, told.kind) | carried(told, mark), tags
 
@@ -147,7 +147,7 @@ class Keeping:
         rest = self._at_rest(name, stored, told, seen)
         marks = [*told.marks, *filter(None, [mark_of(stored.metadata)])]
         if not stored.created:
-            if stored.metadata.get("action") != self._action.id:
+            if not self._ours.committed(stored):
                 raise self._differs(name)
             marks.append("stood there already: an earlier call committed it")
         hashes = Hashes(device=told.device, received=stored.sha256, content=rest.content, stored=rest.sha256)
@@ -227,16 +227,18 @@ class Keeping:
         self.chain.add(self._said(what, date, device).model_copy(update={**told, **measured}))
 
     def close(self, detail: str, missing: str = "") -> None:
-        """Seal the run, if anything was gathered. `missing` says what was not had, and why. May be repeated."""
+        """Seal the run, if anything was gathered. `missing` says what was not had, and why: where only somebody else's
+        lies there it is told, too, for that may be the reason. May be repeated.
+        """
         if not self.chain.sealed:
             self._take_in()
-        if not self.chain.events:
+        if not self.chain.events and not (missing and any(self._ports.evidence.names(f"{self.folder}/"))):
             return
         if missing and not self.chain.sealed:
             self.say(MISSING, self._action.responder, detail=missing)
         known = any(event.clocks.device for event in self.chain.events if event.what == NOTED)
         said = self._said(SEALED, device="" if known else _UNKNOWN).model_copy(
-            update={"detail": detail[:1000], "run": run_of(self._action, self._ports.settings.DEPLOYMENT)}
+            update={"detail": text(detail[:1000]), "run": run_of(self._action, self._ports.settings.DEPLOYMENT)}
         )
         labels = metadata_of(self._action, _SEAL), tags_of(self._action, _SEAL, SEALED)
         Seal(self._ports.evidence, self._ports.signer, self.folder, *labels).close(self.chain, said)
@@ -251,16 +253,13 @@ class Keeping:
 
     def _take_in(self) -> None:
         """Tell of what a call committed and did not come to tell of: it is ours, and a part of the run. Raises what
-        `kept` raises, so that a run in which something lies that was never read again is not sealed. What no call of
-        ours would have called so is a stranger's, whatever it says.
+        `kept` raises, so that a run in which something lies that was never read again is not sealed, and Incomplete
+        where so much of somebody else's lies there that there is no time for it.
         """
         told = {each.item.path for each in self.chain.events if each.item}
-        for place in self._ports.evidence.names(f"{self.folder}/data/"):
-            name = place.removeprefix(f"{self.folder}/")
-            stored = self._ports.evidence.head(place) if name not in told and _can_be(name, told) else None
-            if stored and stored.metadata.get("action") == self._action.id:
-                self.kept(name, stored, recalled(stored.metadata, self._note(note_of(place, stored.metadata))))
-                told.add(name)
+        stop = self._stop + GRACE if self.last else self._stop
+        for name, stored in untold(self._ports, self.folder, told, self._ours, stop):
+            self.kept(name, stored, recalled(stored.metadata, self._note(note_of(stored.name, stored.metadata))))
 
     def _note(self, name: str) -> bytes | None:
         try:
@@ -280,15 +279,6 @@ class Keeping:
         """What stands there is no commit of ours, or no longer what was committed. It stays, and the run says so."""
         said = f"{self.folder}/{name} stands there already with other content"
         return Rejected(said, status=409, code="Differs")
-
-
-def _can_be(name: str, others: Iterable[str]) -> bool:
-    try:
-        check_payload(name, others)
-    except ValueError as error:
-        log.warning("it is not taken for an item: %s", error)
-        return False
-    return True
 
 
 def _artefact(place: str, item: Item) -> Artefact:

@@ -65,13 +65,10 @@ def remember(ports: Ports, responder: str, refusal: Refusal) -> None:
     now = ports.clock.now()
     means, todo = refusal.means, refusal.todo
     made = Lack(responder=responder, detail=means, todo=todo, until=now + wait, times=times, refused=now)
-    try:
-        ports.ledger.put_single(_ROW + responder, renewed(entry, made), entry.etag if entry else "")
-    except Conflict:
-        return
+    row = (_ROW + responder, renewed(entry, made), entry.etag if entry else "")
     again = "tried again soon, and what asks for it waits" if soon else f"tried again after {_hours(wait)}"
     told = f"{responder.replace('_', ' ')}: {refusal.means}; {again}. What to do: {refusal.todo}"
-    trouble(ports, f"unavailable {responder}", told, page=does.contains)
+    trouble(ports, f"unavailable {responder}", told, row, page=does.contains)
 
 
 def _soon(times: int, settings: Settings) -> timedelta:

@@ -38,18 +38,18 @@ def may_be_sealed(action: Action, error: BulkheadError, now: datetime) -> bool:
 
 def sealed_late(ports: Ports, desk: Desk, action: Action, *, again: bool) -> Action:
     """A final action once its run is sealed, if anything was gathered; due later where that cannot be now. Where it is
-    not tried `again`, or can never be, it is said.
+    not tried `again`, can never be, or takes longer than the last of its calls, it is said.
     """
     if not again:
-        return _unsealed(action)
+        return unsealed(action)
     try:
         desk.run.close(str(action.state), missing=f"not all was gathered: {action.detail}")
     except (Transient, Rejected, Forbidden) as error:
         now = ports.clock.now()
-        if error.cause is Cause.TIME:
+        if error.cause is Cause.TIME and not desk.run.last:
             return action.model_copy(update={"due": now, "fetches": action.fetches - (not desk.whole)})
         if not may_be_sealed(action, error, now):
-            return _unsealed(action)
+            return unsealed(action)
         trouble(ports, "seal", f"what was gathered until {action.responder} {action.id} ended is not sealed: {error}")
         return action.model_copy(update={"due": now + SEAL_AGAIN, "fetches": 0})
     if desk.run.sealed():
@@ -57,5 +57,6 @@ def sealed_late(ports: Ports, desk: Desk, action: Action, *, again: bool) -> Act
     return action.model_copy(update={"due": None})
 
 
-def _unsealed(action: Action) -> Action:
+def unsealed(action: Action) -> Action:
+    """A final action whose run stays open, which people have to know."""
     return action.model_copy(update={"due": None, "detail": f"{action.detail[:250]}{NOT_SEALED}"})

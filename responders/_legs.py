@@ -25,7 +25,7 @@ from responders._capture import (
 )
 from responders._interface import Again, Finished, NotObtainable
 from responders._live import Printed, kept, printed, result_of, session
-from shared.errors import Cause, Incomplete
+from shared.errors import Cause, Incomplete, Transient
 from shared.models.archive.contents import GZIP
 from shared.models.part import Part
 
@@ -258,9 +258,14 @@ def join(look: Look, name: str, kind: str, purpose: str) -> Gathered:
     whole = a_whole_call(look.desk.left(), look.desk.settings.TIME_BUDGET)
     try:
         image = joined(look, name, kind)
-    except Incomplete as error:
-        if error.cause is not Cause.TIME or not whole or look.action.fetches < FETCHES:
-            raise  # one of the two readings may be done by the next call
+    except Transient as error:
+        if look.action.fetches < FETCHES:
+            raise  # one of the two readings may be done by the next call, and another one may be right
+        if error.cause is Cause.CONTENT:
+            todo = "find out who altered or cleared what lay in the container staging; then have it captured anew"
+            return look.less(f"the image was fetched, and its parts are no longer what came: {error}", todo)
+        if error.cause is not Cause.TIME or not whole:
+            raise
         todo = "its parts lie in the container staging until that is cleared: join them by hand"
         return look.less(f"the image is fetched, and too large to be read through in one call: {error}", todo)
     progress = look.progress

@@ -53,10 +53,12 @@ class Stock:
     slots: Mapping[str, Slot] = field(default_factory=dict)
 
     def capped(self, action: Counted, caps: Caps, now: datetime) -> Ruling:
-        """What the caps say. A device that we hold already costs nothing, and neither does a further goal on one."""
-        if action.target in self.slots or (action.goal and self._counts(action)):
+        """What the caps say. A device that we hold already costs nothing. A further goal on one that counts costs no
+        more, and has its place only where the caps, as they are now, have room for that device.
+        """
+        if action.target in self.slots:
             return Go()
-        return rule_caps(self.counts, caps, now)
+        return rule_caps(self._beside(action) if action.goal else self.counts, caps, now)
 
     def with_one_more(self, action: Counted, now: datetime) -> Stock:
         """The stock once an action is counted."""
@@ -65,6 +67,14 @@ class Stock:
         sent = (*self.counts.sent, Spent(id=action.charge, at=now))
         more = replace(self.counts, incident=self.counts.incident + 1, held=self.counts.held + 1, sent=sent)
         return replace(self, counts=more)
+
+    def _beside(self, action: Counted) -> Counts:
+        """What counts beside an action."""
+        if not self._counts(action):
+            return self.counts
+        incident, held = max(0, self.counts.incident - 1), max(0, self.counts.held - 1)
+        sent = tuple(spent for spent in self.counts.sent if spent.id != action.charge)
+        return replace(self.counts, incident=incident, held=held, sent=sent)
 
     def _counts(self, action: Counted) -> bool:
         return any(spent.id == action.charge for spent in self.counts.sent)
@@ -98,16 +108,17 @@ class Facts:
         return self._by_goal.get((target_of(device), responder, goal), ())
 
     def freed(self, device: str, responder: str, goal: str) -> bool:
-        """Whether what the last round took was given back of itself: an analyst called the incident benign then."""
+        """Whether what the last round took was given back of itself, or is about to be: an analyst called the incident
+        benign then. Once that is over, nothing else would have the incident planned for again.
+        """
         rounds = self.rounds(device, responder, goal)
         if not rounds or any(not each.state.final for each in rounds):
             return False
         last = max(rounds, key=lambda each: each.round)
         back = self.rounds(device, GIVEN_BACK_BY.get(responder, ""), "")
-        ended = any(
-            each.state is State.SUCCEEDED and not each.approved and each.created > last.created for each in back
-        )
-        return last.state is State.SUCCEEDED and ended
+        own = [each for each in back if not each.approved and each.created > last.created]
+        ends = any(each.state is State.SUCCEEDED or not each.state.final for each in own)
+        return last.state is State.SUCCEEDED and ends
 
     @cached_property
     def asked_about(self) -> frozenset[str]:

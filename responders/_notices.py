@@ -20,12 +20,13 @@ from shared.models.plan import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from shared.config import Settings
     from shared.models.action import Action, Artefact
     from shared.models.progress import IncidentState, Notice
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 GRACE = timedelta(seconds=60)
-"""How long *contained* waits for further devices once the first is contained."""
+"""How long *contained* waits for further devices once the first is contained, and an end behind another."""
 
 STARTED, CONTAINED, UNSURE, FINAL, ALARM = "started", "contained", "unsure", "final", "alarm"
 WAITING = "waiting-"
@@ -104,7 +105,8 @@ def due_kind(  # noqa: PLR0911 - one reason after the other
     told = [notice for notice in notices if notice.kind == FINAL]
     chapter = chapter_of(notices)
     here = {notice.kind for notice in notices if notice.chapter == chapter}
-    if told and not here and max(told, key=lambda each: each.chapter).digest == digest_of(actions):
+    last = {notice.digest for notice in told if notice.chapter == max(each.chapter for each in told)}
+    if not here and last == {digest_of(actions)}:
         return "", chapter  # else something else was told since, and is so no more
     touched = [action for action in actions if action.device]  # tags and comments alone are no news of a harmless one
     untold = not here and not touched
@@ -123,22 +125,15 @@ def due_kind(  # noqa: PLR0911 - one reason after the other
     return "", chapter
 
 
-def page_due(actions: Sequence[Action], notices: Sequence[Notice]) -> str:
-    """The kind that wakes a person: where something waits for one that did not when one was woken last. Empty where
-    nothing does, and where what waits is only the end of a hold.
-    """
-    told = [notice for notice in notices if notice.kind.startswith(WAITING)]
-    last, newest = max((notice.newest or notice.since for notice in told), default=_NEVER), newest_waiting(actions)
-    return f"{WAITING}{len(told) + 1}" if newest and newest > last else ""
-
-
-def newest_waiting(actions: Sequence[Action]) -> datetime | None:
-    """Since when what waits for a person as the last of these does; None where nothing does."""
-    return max((action.since for action in actions if _waits(action)), default=None)
-
-
-def _waits(action: Action) -> bool:
+def waits(action: Action) -> bool:
+    """Whether it waits for a person, and not for the end of a hold."""
     return action.state is State.WAITING and not action.held
+
+
+def breather(notices: Sequence[Notice], now: datetime) -> list[timedelta]:
+    """How long an end still waits behind another: a person's word about an incident settles its actions one by one."""
+    last = max((notice.since for notice in notices if notice.kind == FINAL), default=_NEVER)
+    return [last + GRACE - now] if now < last + GRACE else []
 
 
 def _contained(actions: Sequence[Action], since: datetime | None, now: datetime) -> bool:
@@ -165,6 +160,12 @@ class Telling:
     review: str = ""
     deployment: str = ""
 
+    @classmethod
+    def of(cls, settings: Settings) -> Telling:
+        """How the settings have it."""
+        full = settings.NOTIFY_DETAIL == "full"
+        return cls(full, Words(settings.LANGUAGE), settings.REVIEW_URL, settings.DEPLOYMENT)
+
 
 PLAINLY = Telling()
 
@@ -182,7 +183,7 @@ def compose(
     words = telling.words
     lines: list[Line] = []
     paging = kind.startswith(WAITING)
-    actions = [action for action in actions if _waits(action) and contains(action)] if paging else actions
+    actions = [action for action in actions if waits(action) and contains(action)] if paging else actions
     if state.notify:
         lines.append(Line(words("line.for"), ", ".join(state.notify)))
     if kind in {STARTED, FINAL}:

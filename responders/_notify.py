@@ -11,25 +11,26 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from responders._afterwards import all_over
 from responders._alarms import over, trouble
-from responders._entries import plan_of
-from responders._languages import Words
+from responders._entries import Entry, plan_of
 from responders._notices import (
     FINAL,
     STARTED,
     WAITING,
     Telling,
+    breather,
     chapter_of,
     compose,
     digest_of,
     due_kind,
-    newest_waiting,
-    page_due,
 )
 from responders._ports import INCIDENTS, NOTIFY, PAGER, REPORT
 from responders._refusal import Fate, Service
 from responders._refusals import refusal_of, told
 from responders._rendering import PLAIN, RENDERERS, comment
+from responders._repeats import ASKED, FAILED, LEFT, OPEN, SENDING, SENT, STALE, left_out, said_before, under_way
+from responders._waking import newest_waiting, page_due
 from shared.errors import Rejected, Throttled, Transient
 from shared.models.action import State
 from shared.models.incident import OWN_TAG
@@ -40,15 +41,10 @@ from shared.storage.interface import Conflict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from responders._entries import Entry
     from responders._notices import Message
     from responders._ports import Ports
-    from shared.config import Settings
     from shared.models.action import Action
     from shared.models.progress import IncidentState
-
-STALE = timedelta(minutes=2)
-"""How long a notice may be *sending* before its sender is taken for dead."""
 
 ATTEMPTS = 40
 OFTEN, DOUBLINGS = 10, 4
@@ -59,17 +55,10 @@ night, and the summary of that night is to be read in the morning.
 DEFENDER = "defender"
 SERVICES = {"slack": Service.SLACK, "teams": Service.TEAMS, PAGER: Service.PAGER, DEFENDER: Service.GRAPH}
 ROLES = ("SecurityIncident.ReadWrite.All",)
-OPEN, SENDING, SENT, FAILED = "open", "sending", "sent", "failed"
 _LATEST = timedelta(minutes=10)
 _KINDS = 6
 
 log = logging.getLogger(__name__)
-
-
-def telling(settings: Settings) -> Telling:
-    """How the settings have people told."""
-    full = settings.NOTIFY_DETAIL == "full"
-    return Telling(full, Words(settings.LANGUAGE), settings.REVIEW_URL, settings.DEPLOYMENT)
 
 
 class Notify:
@@ -84,6 +73,8 @@ class Notify:
         """Tell whatever is due about an incident, have its report made, and arrange for the next look at it."""
         reminder = self._ports.ledger.reminder(incident)
         for _ in range(_KINDS):
+            # What was told is read first: who wrote that down knew nothing newer than what is read now.
+            notices = self._ports.ledger.notices(incident)
             entry = self._ports.ledger.incident(incident)
             if entry is None:
                 return
@@ -92,14 +83,17 @@ class Notify:
                 self._ports.queues.send(INCIDENTS, incident)
                 return
             actions = self._actions(state)
-            notices = self._ports.ledger.notices(incident)
-            waits = self._pending(state, actions, notices)
-            due = self._due(state, actions, [notice.value for notice in notices])
+            met = self._pending(state, actions, notices)
+            if met is None:
+                continue
+            waits, told = met
+            due, pause = self._due(state, actions, told)
             if not due:
                 self._ports.queues.send(REPORT, incident)
-                self._next_look(state, actions, reminder, min(waits, default=None))
+                self._next_look(state, actions, reminder, min([*waits, *pause], default=None))
                 return
             self._open(state, actions, due)
+        self._ports.queues.send(NOTIFY, incident)
 
     def _actions(self, state: IncidentState) -> list[Action]:
         """The incident's actions; while observing, also those of the plan, as what would have been done."""
@@ -114,14 +108,18 @@ class Notify:
                 actions.append(action.model_copy(update={"state": seen}))
         return actions
 
-    def _due(self, state: IncidentState, actions: Sequence[Action], told: Sequence[Notice]) -> list[tuple[str, int]]:
-        """The kinds that are to be told now, each with its chapter. Somebody is woken where something has begun to wait
-        for a person since somebody was woken last.
+    def _due(
+        self, state: IncidentState, actions: Sequence[Action], told: Sequence[Notice]
+    ) -> tuple[list[tuple[str, int]], list[timedelta]]:
+        """The kinds that are to be told now, each with its chapter, and how long an end still waits. Somebody is woken
+        where something has begun to wait for a person since somebody was woken last.
         """
         contained = [action for action in actions if self._ports.contains(action)]
         page = page_due(contained, told) if PAGER in self._ports.chats and state.mode == "respond" else ""
-        kind, chapter = due_kind(state, actions, told, self._ports.clock.now(), self._ports.contains)
-        return [(each, at) for each, at in ((page, chapter_of(told)), (kind, chapter)) if each]
+        kind, chapter = due_kind(state, actions, told, now := self._ports.clock.now(), self._ports.contains)
+        pause = breather(told, now) if kind == FINAL else []
+        every = ((page, chapter_of(told)), ("" if pause else kind, chapter))
+        return [(each, at) for each, at in every if each], pause
 
     def _channels(self, state: IncidentState, kind: str) -> list[str]:
         """Where a kind is told. Defender's own incident only hears of it where we may touch the tenant."""
@@ -133,11 +131,9 @@ class Notify:
 
     def _open(self, state: IncidentState, actions: Sequence[Action], due: Sequence[tuple[str, int]]) -> None:
         """Write down what is to be told, for every channel at once, so that none is forgotten whatever happens."""
-        now, digest = self._ports.clock.now(), digest_of(actions)
-        newest = newest_waiting(list(filter(self._ports.contains, actions)))
-        made = Notice(chapter=0, kind="", channel="", state=OPEN, since=now, attempts=0, digest=digest, newest=newest)
+        made = Notice(chapter=0, kind="", channel="", state=OPEN, since=self._ports.clock.now(), attempts=0)
         every = [
-            made.model_copy(update={"chapter": chapter, "kind": kind, "channel": channel})
+            made.model_copy(update={"chapter": chapter, "kind": kind, "channel": channel} | self._tells(actions))
             for kind, chapter in due
             for channel in self._channels(state, kind)
         ]
@@ -146,47 +142,66 @@ class Notify:
         except Conflict:
             log.info("incident %s: another worker opened %s", state.id, due)
 
+    def _tells(self, actions: Sequence[Action]) -> dict[str, object]:
+        """What a notice that tells of these actions remembers of them."""
+        newest = newest_waiting(list(filter(self._ports.contains, actions)))
+        return {"digest": digest_of(actions), "newest": newest}
+
     def _pending(
         self, state: IncidentState, actions: Sequence[Action], notices: Sequence[Entry[Notice]]
-    ) -> list[timedelta]:
+    ) -> tuple[list[timedelta], list[Notice]] | None:
         """Send what is open, and again what was begun and never marked sent. Gives the waits of what is still to be
-        sent.
+        sent, and each notice with what it tells by now; None where another worker tells one at this moment.
         """
         waits: list[timedelta] = []
-        last = max((entry.value.chapter for entry in notices if entry.value.kind == FINAL), default=0)
-        for entry in notices:
+        told, tells = [entry.value for entry in notices], self._tells(actions)
+        taken = under_way(told)
+        for place, entry in enumerate(notices):
             notice, now = entry.value, self._ports.clock.now()
             if not notice.pending:
                 continue
-            free = self._busy.get(notice.channel, now)
-            if notice.state == SENDING and now < notice.since + STALE:
+            free = max(self._busy.get(notice.channel, now), taken.get(notice.channel, now))
+            if notice.state == SENDING:
                 free = max(free, notice.since + STALE)
             if now < free:
                 waits.append(free - now)
                 continue
-            if notice.kind == FINAL and notice.chapter < last:
-                self._mark(state, entry, SENT, "a later summary tells it")
+            ended = all_over(actions, now)
+            touches = notice.channel == DEFENDER and not self._ports.settings.respond  # it was switched since
+            why = left_out(notice, told, ended=state.mode == "observe" and ended, touches=touches)
+            if why:
+                if not self._mark(state, entry, LEFT, why):
+                    return None
                 continue
-            claim = notice.model_copy(update={"state": SENDING, "attempts": notice.attempts + 1, "since": now})
+            told[place] = notice = notice.model_copy(update=tells)
+            same = said_before(notice, told, ended=ended)
+            if same and not notice.attempts and (same.state == SENT or notice.kind != FINAL):  # an end follows
+                self._mark(state, Entry(notice, entry.etag), LEFT, "the summary before it told the same")
+                continue
+            claim = {"state": SENDING, "attempts": notice.attempts + 1, "since": now, "detail": ""}
             try:
-                claimed = self._ports.ledger.put_notice(state.id, claim, entry.etag)
+                claimed = self._ports.ledger.put_notice(state.id, notice.model_copy(update=claim), entry.etag)
             except Conflict:
-                continue
-            waits += self._send(state, actions, claimed)
-        return waits
+                return None
+            told[place] = claimed.value
+            waits += self._send(state, actions, claimed, again=same is not None)
+        return waits, told
 
-    def _send(self, state: IncidentState, actions: Sequence[Action], entry: Entry[Notice]) -> list[timedelta]:
-        """Send one notice on one channel and write down how it went."""
+    def _send(
+        self, state: IncidentState, actions: Sequence[Action], entry: Entry[Notice], *, again: bool
+    ) -> list[timedelta]:
+        """Send one notice on one channel and write down how it went. It may be told `again`."""
         notice = entry.value
-        told = telling(self._ports.settings)
-        message = compose(notice.kind, state, actions, self._ports.contains, telling=told, repeat=notice.attempts > 1)
+        told = Telling.of(self._ports.settings)
+        repeat = again or notice.attempts > 1
+        message = compose(notice.kind, state, actions, self._ports.contains, telling=told, repeat=repeat)
         try:
             self._deliver(state, notice, message)
         except Throttled as error:
             wait = timedelta(seconds=max(1.0, error.retry_after or STALE.total_seconds()))
             self._busy[notice.channel] = self._ports.clock.now() + wait  # whatever else is to be told there
             # It was not told, so that this is no attempt, and the next one no repeat.
-            self._mark(state, entry, SENDING, str(error), wait, notice.attempts - 1)
+            self._mark(state, entry, SENDING, f"{ASKED}{error}", wait, notice.attempts - 1)
             return [wait]
         except (Transient, Rejected) as error:
             return self._untold(state, entry, error)
@@ -222,7 +237,8 @@ class Notify:
         detail: str,
         wait: timedelta | None = None,
         attempts: int | None = None,
-    ) -> None:
+    ) -> bool:
+        """Write down how a notice stands; whether no other worker did so meanwhile."""
         since = self._ports.clock.now() - (STALE - wait if wait else timedelta(0))
         counted = entry.value.attempts if attempts is None else attempts
         update = {"state": how, "detail": detail[:300], "since": since, "attempts": counted}
@@ -230,6 +246,8 @@ class Notify:
             self._ports.ledger.put_notice(state.id, entry.value.model_copy(update=update), entry.etag)
         except Conflict:
             log.info("incident %s: another worker told %s", state.id, entry.value.kind)
+            return False
+        return True
 
     def _deliver(self, state: IncidentState, notice: Notice, message: Message) -> None:
         if notice.channel == DEFENDER:

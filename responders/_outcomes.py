@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from responders._containment import settle
@@ -21,6 +21,7 @@ from responders._refusal import Asked, Service
 from responders._refusals import refusal_of, remembers, told
 from responders._settling import accepted, doubted, rejected
 from responders._taking import TAKEN
+from responders._undoing import premature
 from shared.errors import Busy, OutcomeUnknown, Rejected, Throttled, Transient, Unobtainable
 from shared.models.action import State
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 RETRY = timedelta(seconds=10)
 UNSAID = timedelta(seconds=30)
 """The wait after a 429 that names none."""
+
+_TOO_LONG = "what is looked at before it is sent took too long; taken again"
+_AS_SHOWN = "as far as Defender shows; what was done right before it was asked for is shown within minutes"
 
 BUSY_ATTEMPTS = 40
 BUSY_DOUBLINGS = 6
@@ -102,18 +106,35 @@ class Sender:
         if not isinstance(standing, Clear):
             self._write(entry, self._by_standing(action, standing, now))
             return True
-        if now >= until or now - action.since > self._deadline:
-            self._write(entry, action.to(State.PLANNED, now, due=now, detail="the listing took too long; taken again"))
-            return True
-        hold = "" if self._ports.gives_back(action) else held(self._ports)
-        if hold:
-            self._write(entry, action.to(State.PLANNED, now, due=now, detail=f"everything is held {hold}"))
+        stops = self._stops(action)
+        if stops:
+            self._write(entry, action.to(State.PLANNED, now, due=now, detail=stops))
             return True
         again = self._refused.get(responder.name)
         if again and waits(action, self._ports):
             self._write(entry, self._later(action, again.means, again.todo))
             return True
-        return self._post(entry, action.model_copy(update={"met": standing.met}), listed[action.target])
+        if self._late(action, until):  # what stops it, storage may have been slow to say
+            now = self._ports.clock.now()
+            self._write(entry, action.to(State.PLANNED, now, due=now, detail=_TOO_LONG))
+            return True
+        return self._post(entry, action.model_copy(update={"met": standing.met}), listed[action.target], until)
+
+    def _late(self, action: Action, until: datetime) -> bool:
+        """Whether it is too late for a POST: its lease is over, or the write that reserved it has grown old."""
+        now = self._ports.clock.now()
+        return now >= until or now - action.since > self._deadline
+
+    def _in_time(self, action: Action, until: datetime) -> None:
+        if self._late(action, until):
+            raise Transient(_TOO_LONG)
+
+    def _stops(self, action: Action) -> str:
+        """What has come to stop an action since it was taken up, in words; empty where nothing has."""
+        if self._ports.gives_back(action):
+            return "" if action.approved else premature(action, self._ports.ledger.heir(action.incident))
+        hold = held(self._ports)
+        return f"everything is held {hold}" if hold else ""
 
     def _as_held(self, action: Action, standing: Standing, listed: Sequence[MachineAction]) -> Standing:
         """How a device that by our ledger we hold stands in truth: somebody may have released it since."""
@@ -128,20 +149,29 @@ class Sender:
 
     def _by_standing(self, action: Action, standing: Standing, now: datetime) -> Action:
         match standing:
-            case Ours(made):
-                return accepted(action, made, now, foreign=False)
+            case Ours(made, since):
+                return accepted(action, made, now, foreign=False).model_copy(update={"detail": since})
             case Others(made):
                 return accepted(action, made, now, foreign=True)
             case Held(detail):
                 return action.to(State.SUCCEEDED, now, detail=detail)
             case Done(detail):
-                return action.to(State.ELSEWHERE, now, foreign=True, detail=detail)
+                return self._needless(action, detail, now)
             case Later(detail):
                 return action.to(State.PLANNED, now, due=now + RETRY, detail=detail)
             case Refuse():
                 return self._not_sent(action, standing, now)
             case _:
                 raise AssertionError(f"not a standing that settles: {standing}")
+
+    def _needless(self, action: Action, detail: str, now: datetime) -> Action:
+        """What is the case already. Who ordered a device to be released is told so once Defender must show whatever
+        took it before.
+        """
+        shown = action.created + self._ports.settings.ACTION_VISIBILITY
+        if self._ports.gives_back(action) and action.approved and now < shown:
+            return action.to(State.PLANNED, now, due=shown, detail=f"{detail}, {_AS_SHOWN}")
+        return action.to(State.ELSEWHERE, now, foreign=True, detail=detail)
 
     def _not_sent(self, action: Action, standing: Refuse, now: datetime) -> Action:
         """What must not be sent: for good, or until a person has taken away what hangs in Defender."""
@@ -154,14 +184,15 @@ class Sender:
         todo = f"nothing, unless the device should {wanted}; then: {command}"
         return action.to(State.REFUSED, now, detail=standing.detail, todo=todo)
 
-    def _post(self, entry: Entry[Action], action: Action, listed: Sequence[MachineAction]) -> bool:
+    def _post(self, entry: Entry[Action], action: Action, listed: Sequence[MachineAction], until: datetime) -> bool:
         """One POST, and what it came to. Nothing that reads or writes storage stands beside it: an error of storage
-        would pass for one of the POST's, and say that it was not sent.
+        would pass for one of the POST's, and say that it was not sent. What its responder reads before it may be slow.
         """
         responder = self._ports.responders[action.responder]
         refused = None
+        devices = self._ports.devices.timed(partial(self._in_time, action, until))
         try:
-            made = responder.send(self._ports.devices, action, self._ports.comment(action))
+            made = responder.send(devices, action, self._ports.comment(action))
         except Throttled as error:
             now = self._ports.clock.now()
             wait = UNSAID if error.retry_after is None else timedelta(seconds=error.retry_after)

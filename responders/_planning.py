@@ -97,7 +97,7 @@ def draft(
             if responder.contains:
                 action, stocks[responder.name] = _ruled(action, stocks[responder.name], facts, settings)
             else:
-                action = _asked(action, facts.now, settings)
+                action = by_the_switch(action, facts.now, settings)
             actions.append(action)
         known = device.onboarding == "onboarded" or device.id in facts.asked_about or device.id in unread
         if not known and len(unread) < ASK:
@@ -192,7 +192,7 @@ def _of_incident(
                 approval=want.approval,
                 doubt=want.doubt,
             )
-            yield _asked(action, facts.now, settings)
+            yield by_the_switch(action, facts.now, settings)
 
 
 def _with_head_starts(actions: Sequence[Action], responders: Sequence[Responder]) -> list[Action]:
@@ -224,10 +224,15 @@ def reread(action: Action, assessment: Assessment, *, contains: bool) -> Action 
     return action.model_copy(update=known)
 
 
-def _asked(action: Action, now: datetime, settings: Settings) -> Action:
+def by_the_switch(action: Action, now: datetime, settings: Settings, *, respond: bool = True) -> Action:
     """What does not contain, as the rails leave it."""
     ruling = rule(
-        action, respond=True, protected=settings.PROTECTED, now=now, max_age=settings.MAX_AGE_TO_CONTAIN, contains=False
+        action,
+        respond=respond,
+        protected=settings.PROTECTED,
+        now=now,
+        max_age=settings.MAX_AGE_TO_CONTAIN,
+        contains=False,
     )
     return action if isinstance(ruling, Go) else stopped(action, ruling, now, settings.APPROVAL_EXPIRES)
 

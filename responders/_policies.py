@@ -123,7 +123,7 @@ class Policies:
         return InForce(compiled(shipped), digest_of(shipped), told, untried=True)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=256)
 def compiled(text: str) -> CompiledPolicy:
     """A policy's text, checked whole and compiled. Raises PolicyError with every problem."""
     problems = check(text)

@@ -82,7 +82,8 @@ class CompiledPolicy:
         """
         scene = Scene(incident, machines, now)
         judged = self._judge(scene)
-        cleared = incident.classification == "falsepositive"
+        called = "" if incident.merged else incident.classification  # its alerts are called what the other one is
+        cleared = called == "falsepositive"
         if judged.verdict is Verdict.HARMLESS and judged.by:
             decisive = (judged.by,)
             return Assessment(
@@ -94,7 +95,7 @@ class CompiledPolicy:
                 wants=_incident_wants(scene, decisive),
                 notify=judged.by.rule.notify or (),
                 cleared=cleared,
-                dismissed=incident.classification in _findings.BENIGN,
+                dismissed=called in _findings.BENIGN,
             )
         truths = [(rule, rule.truth(scene)) for rule in self.rules]
         possible = [rule for rule, truth in truths if truth != NO and not rule.forgives]

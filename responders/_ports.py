@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from responders._governed import GovernedDevices
     from responders._governor import Governor
     from responders._interface import Responder
     from responders._ledger import Ledger
+    from responders._ours import Mac
     from responders._policies import Policies
-    from shared.clients.interface import Chat, Devices, Downloads, Grants, Hunting, Incidents, Reputation, Signer
+    from shared.clients.interface import Chat, Downloads, Grants, Hunting, Incidents, Reputation, Signer
     from shared.config import Settings
     from shared.models.action import Action
     from shared.storage.interface import Clock, Documents, Evidence, Pages, Protections, Queues, Staging
@@ -63,9 +65,10 @@ class Ports:
     evidence: Evidence
     staging: Staging
     signer: Signer
+    mac: Mac
     pages: Pages
     incidents: Incidents
-    devices: Devices
+    devices: GovernedDevices
     downloads: Downloads
     hunting: Hunting
     responders: Mapping[str, Responder]

@@ -28,6 +28,7 @@ AT_ONCE = 10
 """How many devices are asked about in one listing."""
 
 DEADLINE = timedelta(minutes=1)
+_UNLISTED = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ def reconcile(ports: Ports, stop: datetime, incident: str = "") -> bool:
     for what, kinds in pairs.items():
         held = [slot for slot in ports.ledger.slots(what).values() if slot.value.held]
         held = [slot for slot in held if not incident or incident in slot.value.holders]
+        held = [slot for slot in held if not slot.value.releasing]  # what gives it back lets go of it
         for first in range(0, len(held), AT_ONCE):
             if ports.clock.now() >= stop:
                 return False
@@ -105,6 +107,19 @@ def _attacked_since(ports: Ports, state: IncidentState, device: str, last: Machi
         if target_of(each.id) == target_of(device) and alert and last.created:
             return alert > last.created
     return False
+
+
+def beside(ports: Ports, action: Action, seen: MachineAction, now: datetime) -> Iterable[MachineAction]:
+    """What else Defender shows of a device whose containment was done, though no listing of this tick shows it:
+    somebody may have given it back since. Raises Transient for up to an hour; then the hourly look sees to it.
+    """
+    if seen.status != "succeeded" or not ports.contains(action):
+        return ()
+    found, missing = listing(ports, [action.device], DEADLINE)
+    error = missing.get(action.target)
+    if isinstance(error, Transient) and now - (action.due or now) < _UNLISTED:
+        raise error
+    return found.get(action.target, ())
 
 
 def seen_released(ports: Ports, action: Action, listed: Iterable[MachineAction]) -> None:

@@ -33,8 +33,9 @@ _WAYS = (
     ),
     _Way(
         (Service.DOWNLOADS,),
-        "from the beginning, with a new link, after {fetch_wait}, twice as long each time, {fetch_longest} at the most",
-        "{fetches} downloads",
+        "with a new link, after {fetch_wait}, twice as long each time that brought nothing, {fetch_longest} at the most"
+        ": from there on where it comes in pieces and only broke off, else from the beginning",
+        "{fetches} downloads; one that broke off and brought some more in pieces is none of them, for {slow_for}",
         "the action stays *fetching*, with the reason; in the end *failed*, or, where the whole of what was announced"
         " came and is no whole package, *unavailable*: then it is kept as it came, and marked",
         "the summary of the incident, in the end",

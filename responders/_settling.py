@@ -168,10 +168,10 @@ def left_behind(
     return seen.status == "pending" and any(begun <= seen.created <= over for begun, over in there)
 
 
-def anew(action: Action, now: datetime) -> Action:
-    """An action that was taken back since it waited behind one that came to nothing."""
+def anew(action: Action, now: datetime, why: str = BEHIND) -> Action:
+    """An action that was taken back for a while, as since it waited behind one that came to nothing."""
     lost = {"machine_action": "", "ended": (*action.ended, action.machine_action), "away": False}
-    return action.to(State.PLANNED, now, due=now, **lost, detail=BEHIND)
+    return action.to(State.PLANNED, now, due=now, **lost, detail=why)
 
 
 def overtaken(action: Action, by: MachineAction, now: datetime) -> Action:

@@ -79,7 +79,8 @@ def _taking(  # noqa: PLR0911 - one standing after the other, the strongest firs
     pair: Pair, action: Action, listed: Sequence[MachineAction], own: str, ours: str
 ) -> Standing:
     """As `taking`. What a person gave back, in the portal or by an order to us, stays so until an
-    alert on the device that was created after it, or until a person wants the contrary.
+    alert on the device that was created after it, or until a person wants the contrary. What had been ours by then was
+    done all the same.
     """
     last = newest(listed, kinds=pair.kinds, status="succeeded")
     mine = adopted(action, listed, own, pair.takes)
@@ -97,8 +98,8 @@ def _taking(  # noqa: PLR0911 - one standing after the other, the strongest firs
         return Done(f"already {pair.taken} through {_who(last)}")
     persons = ours not in last.comment or BY_ORDER in last.comment
     if persons and not (last.created and news_after(action, last.created)):
-        who = last.requestor or "a person"
-        return Refuse(f"{pair.given_back} by {who}{still(action)}")
+        by = f"{pair.given_back} by {last.requestor or 'a person'}"
+        return Ours(mine, f"{by} since") if mine else Refuse(f"{by}{still(action)}")
     return Clear()
 
 
@@ -114,7 +115,8 @@ def giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], own
 
 def _giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], own: str, ours: str) -> Standing:
     """As `giving_back`. What others have under way is waited for; whoever took it, it may be given
-    back by a person's word, and people hear whose doing it was.
+    back by a person's word, and people hear whose doing it was. What somebody else took before we did, or on top of
+    ours, is not ours alone.
     """
     mine = adopted(action, listed, own, pair.gives_back)
     if mine:
@@ -132,7 +134,17 @@ def _giving_back(pair: Pair, action: Action, listed: Sequence[MachineAction], ow
         return Clear(forgotten) if action.params.get(HELD) else Done(f"the device is not {pair.taken}")
     if last.kind == pair.gives_back:
         return Done(f"{pair.given_back} already, by {_who(last)}")
-    return Clear() if ours in last.comment else _theirs(pair, action, last)
+    theirs = _by_others(pair, listed, ours)
+    return _theirs(pair, action, theirs, beneath=ours in last.comment) if theirs else Clear()
+
+
+def _by_others(pair: Pair, listed: Sequence[MachineAction], ours: str) -> MachineAction | None:
+    """What somebody else took last, and nobody gave back since: ours may have come before it, or on top of it, where
+    Defender did not show it yet.
+    """
+    others = [each for each in listed if each.kind == pair.gives_back or ours not in each.comment]
+    last = newest(others, kinds=pair.kinds, status="succeeded")
+    return last if last and last.kind == pair.takes else None
 
 
 def _unfinished(pair: Pair, listed: Sequence[MachineAction]) -> list[MachineAction]:
@@ -155,11 +167,14 @@ def _unless_hung(pair: Pair, action: Action, listed: Sequence[MachineAction], fo
     return Refuse(f"{_a(what)} by {_who(hung)} has hung in Defender since {hung.created:%Y-%m-%d %H:%M} UTC", hung=True)
 
 
-def _theirs(pair: Pair, action: Action, last: MachineAction) -> Standing:
-    """What somebody else took is given back where a person wants that, and never of itself."""
+def _theirs(pair: Pair, action: Action, theirs: MachineAction, *, beneath: bool) -> Standing:
+    """What somebody else took is given back where a person wants that, and never of itself. It may lie `beneath` what
+    we took.
+    """
     if action.approved:
-        return Clear(f"it had been {pair.taken} by {_who(last)}, not by us")
-    return Refuse(f"it is {pair.taken} by {_who(last)} since, and that stands")
+        return Clear(f"it had been {pair.taken} by {_who(theirs)}, {'and then by us too' if beneath else 'not by us'}")
+    since = f"was {pair.taken} by {_who(theirs)} before us" if beneath else f"is {pair.taken} by {_who(theirs)} since"
+    return Refuse(f"it {since}, and that stands")
 
 
 def _who(action: MachineAction) -> str:

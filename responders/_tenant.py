@@ -102,8 +102,8 @@ def counts_for(
     responder: str = "isolate",
     beside: str = "",
 ) -> Counts:
-    """What counts against the caps for an incident whose `actions` are given, `beside` the one with that key: what one
-    responder does, each on its own.
+    """What counts against the caps for an incident whose `actions` are given, `beside` whatever counts as that charge:
+    what one responder does, each on its own.
 
     A device counts for the incident whose action was sent, from the first attempt on and between attempts too, until
     that came to nothing.
@@ -113,11 +113,18 @@ def counts_for(
         for action in actions
         if action.responder == responder
         and action.attempt
-        and action.key != beside
-        and (not action.state.settled or action.state is State.SUCCEEDED)
+        and action.charge != beside
+        and (not action.state.settled or action.state is State.SUCCEEDED or _keeps_its_place(action))
         and not (action.foreign or action.joined)
     }
     return Counts(incident=len(own), sent=caps.sent, held=len(slots), fleet=fleet)
+
+
+def _keeps_its_place(action: Action) -> bool:
+    """Whether an action waits for a person, and goes on without another look at the caps: what counts for several goals
+    is not given back.
+    """
+    return bool(action.goal) and action.state is State.WAITING
 
 
 def stocks_of(ports: Ports, actions: Sequence[Action], fleet: int | None) -> dict[str, Stock]:

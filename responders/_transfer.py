@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.errors import Cause, Incomplete, NotFound, Transient
+from responders._unbroken import BROKEN
+from shared.errors import Altered, Cause, Incomplete, NotFound, Transient
 from shared.storage.interface import Piece
 
 if TYPE_CHECKING:
@@ -23,12 +25,13 @@ if TYPE_CHECKING:
     from shared.storage.interface import Staging
 
 PIECE = 64 * 1024 * 1024
-"""Bytes of a piece of what comes through staging, and the most of it that is fetched twice where a connection breaks.
+"""Bytes of a piece of what comes through staging, and the most of it that is fetched twice where a worker ends.
 A file needs that where it is too large to go straight into the archive (`STRAIGHT`), or too slow; a part always does.
-The last one of a call is as long as it came to be: else what brings less would never go on.
+The last one of a call, or of a connection that breaks, is as long as it came to be: else what brings less would never
+go on.
 """
 
-_STRAIGHT = "straight"
+_STRAIGHT, _ALTERED = "straight", "altered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Received:
 class Damaged(Transient):
     """What lies in staging is not what was left there."""
 
+    cause = Cause.CONTENT
+
 
 class Stream:
     """Chunks that are taken off in lengths."""
@@ -58,13 +63,13 @@ class Stream:
         """Take off `chunks`, each of any size."""
         self._chunks = iter(chunks)
         self._rest = b""
-        self._late: Incomplete | None = None
+        self._broken: Incomplete | None = None
 
     @property
     def more(self) -> bool:
         """Whether anything is left. May raise what the chunks raise."""
-        if self._late:
-            raise self._late
+        if self._broken:
+            raise self._broken
         while not self._rest:
             chunk = next(self._chunks, None)
             if chunk is None:
@@ -72,16 +77,16 @@ class Stream:
             self._rest = chunk
         return True
 
-    def take_in_time(self, size: int) -> Iterator[bytes]:
-        """Up to so many bytes, of which at least one is there. Where the call's time is over before all of them came,
-        those that did; `more` raises then.
+    def take_what_comes(self, size: int) -> Iterator[bytes]:
+        """Up to so many bytes, of which at least one is there. Where the call's time is over or the connection breaks
+        before all of them came, those that did; `more` raises then.
         """
         try:
             yield from self.take(size)
         except Incomplete as error:
-            if error.cause is not Cause.TIME:
+            if error.cause not in {Cause.TIME, *BROKEN}:
                 raise
-            self._late = error
+            self._broken = error
 
     def take(self, size: int) -> Iterator[bytes]:
         """Up to so many bytes."""
@@ -92,7 +97,9 @@ class Stream:
 
 
 class Transfer:
-    """One call's work on downloads. `moved` counts the pieces that it brought."""
+    """One call's work on downloads. `moved` counts the pieces that it brought; `again` is how often one of those that
+    it was about has been begun anew, the most of them.
+    """
 
     def __init__(
         self,
@@ -112,6 +119,7 @@ class Transfer:
         self._note = note
         self._piece = piece
         self.moved = 0
+        self.again = 0
 
     def begun(self, folder: str) -> bool:
         """Whether anything of this download lies in staging."""
@@ -128,7 +136,7 @@ class Transfer:
         """
         place = self.place(folder)
         try:
-            whole = self._whole(place)
+            whole = self._unaltered(place)
         except Damaged as error:
             download = opening(0, "")
             self.anew(folder, f"begun anew: {error}")
@@ -158,7 +166,7 @@ class Transfer:
         tags = {"tag": download.tag} if download.tag else {}
         tags |= {"total": str(download.total)} if download.total is not None else {}
         # What began anew came no farther than before, and a piece of it would be the same again for ever.
-        take = stream.take_in_time if download.start == there else stream.take
+        take = stream.take_what_comes if download.start == there else stream.take
         while stream.more:
             name = f"{place}/{len(found):06d}"
             stored = self._staging.write_once(name, take(self._piece), metadata={**self._metadata, **tags})
@@ -179,18 +187,30 @@ class Transfer:
 
     def generation(self, folder: str) -> int:
         """How often it was begun anew."""
-        return sum(1 for _ in self._staging.names(f"{folder}/again-"))
+        number = sum(1 for _ in self._staging.names(f"{folder}/again-"))
+        self.again = max(self.again, number)
+        return number
 
     def place(self, folder: str) -> str:
         """Where the pieces lie that are in use."""
         return f"{folder}/{self.generation(folder):03d}"
 
     def standing(self, folder: str) -> tuple[Piece, ...]:
-        """The pieces of a download that is whole. Raises Transient where it is not."""
+        """The pieces of a download that is whole. Raises Damaged where it is not."""
         whole = self._whole(self.place(folder))
         if whole is None:
-            raise Transient(f"{folder} is not whole")
+            raise Damaged(f"{folder} is not whole")
         return whole.pieces
+
+    @contextmanager
+    def heeding(self) -> Iterator[None]:
+        """Where pieces are read: one that is not what it was is noted beside it, for who can fetch all of it anew."""
+        try:
+            yield
+        except Altered as error:
+            place, _, _ = error.name.rpartition("/")
+            self._staging.write_once(f"{place}/{_ALTERED}", [str(error).encode()], metadata=self._metadata)
+            raise
 
     def noted(self, name: str) -> bytes | None:
         """What a note in staging says; None where there is none."""
@@ -219,6 +239,13 @@ class Transfer:
             found.append(Piece(stored.name, stored.size, stored.sha256))
             tag, total = stored.metadata.get("tag", ""), stored.metadata.get("total", "")
         return tuple(found), tag, total
+
+    def _unaltered(self, place: str) -> Received | None:
+        """The same as `_whole`. Raises Damaged too where a reading has shown that a piece is not what it was."""
+        whole = self._whole(place)
+        if whole is not None and (said := self.noted(f"{place}/{_ALTERED}")) is not None:
+            raise Damaged(said.decode("utf-8", "replace"))
+        return whole
 
     def _whole(self, place: str) -> Received | None:
         """What was noted as whole; None where nothing was. Raises Damaged where that does not lie there."""

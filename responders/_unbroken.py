@@ -21,7 +21,8 @@ STRAIGHT = 4 * 1024 * 1024 * 1024
 TIMES = 8
 """How often one download is asked for again."""
 
-_BROKEN = frozenset({Cause.CUT, Cause.LOST, Cause.LATE, Cause.CONNECTION})
+BROKEN = frozenset({Cause.CUT, Cause.LOST, Cause.LATE, Cause.CONNECTION})
+"""How a connection ends too early: what came until then is the beginning of the thing."""
 
 
 class Refused(Incomplete):
@@ -48,7 +49,7 @@ def unbroken(
                 yield chunk
         except Incomplete as error:
             times += 1
-            if error.cause not in _BROKEN or not download.tag or there == begun or times > TIMES:
+            if error.cause not in BROKEN or not download.tag or there == begun or times > TIMES:
                 raise
             note(there, str(error))
         else:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.models.progress import IncidentState
 
 WHY = "an analyst classified the incident as a false positive"
+_IN_VAIN = frozenset({State.REFUSED, State.FAILED, State.UNAVAILABLE})
 _TAKEN = frozenset({State.SENDING, State.UNKNOWN, State.ACCEPTED, State.SUCCEEDED})
 
 
@@ -40,7 +41,8 @@ def given_back(
             continue
         for taken in _newest(facts.existing, responder.name):
             slot = facts.slot(taken.device, responder.name)
-            if slot and taken.auto_release and taken.state in _TAKEN and not taken.foreign:
+            sent = taken.state in _TAKEN or (taken.doubtful and not taken.state.final)
+            if slot and taken.auto_release and sent and not taken.foreign:
                 yield from _release(state, taken, back.name, slot, facts)
 
 
@@ -55,10 +57,12 @@ def _newest(existing: Sequence[Action], responder: str) -> list[Action]:
 
 
 def _release(state: IncidentState, taken: Action, responder: str, slot: Slot, facts: Facts) -> Iterator[Action]:
-    """The release, unless one is under way or this incident holds the device no more; refused while others do."""
+    """The release, unless one is under way or came to nothing, or this incident holds the device no more; refused while
+    others do.
+    """
     rounds = facts.rounds(taken.device, responder, "")
-    own = {state.id, taken.incident}
-    if own.isdisjoint(slot.holders) or any(not each.state.final for each in rounds):
+    own = {state.id, *(each.incident for each in facts.existing)}
+    if own.isdisjoint(slot.holders) or any(not each.state.final or _in_vain(each, taken) for each in rounds):
         return
     planned = Action(
         incident=state.id,
@@ -81,6 +85,25 @@ def _release(state: IncidentState, taken: Action, responder: str, slot: Slot, fa
     )
     others = [each for each in slot.holders if each not in own]
     yield refused(planned, others, facts.now) if others else planned
+
+
+def _in_vain(release: Action, taken: Action) -> bool:
+    """Whether a release of itself came to nothing, or a person stopped it. That was told, and telling it changes the
+    incident in Defender, so that it is assessed anew: tried anew each time, it would be told for ever.
+    """
+    over = release.state in _IN_VAIN or release.cancelled
+    return over and not release.opened_by and release.created >= taken.created
+
+
+def premature(release: Action, state: IncidentState | None) -> str:
+    """Why a release of itself is not to be sent now, as the incident that it goes on with stands; empty where it may
+    be. What is not assessed yet may have been taken back, or merged into one that wants the device as it is.
+    """
+    if release.approved or state is None:
+        return ""
+    if state.assessed != state.seen:
+        return f"incident {state.id} changed, and is assessed first"
+    return "" if state.cleared else f"incident {state.id} is not classified as a false positive"
 
 
 def refused(action: Action, others: Sequence[str], now: datetime) -> Action:

@@ -35,8 +35,11 @@ log = logging.getLogger(__name__)
 
 
 def tend(ports: Ports, open_rows: Sequence[Entry[Action]], now: datetime) -> None:
-    """Settle what waited in vain, let go on what waited for the end of a hold, and take up orders that are due."""
+    """Settle what waited in vain, let go on what waited for the end of a hold, what contains before what is collected,
+    and take up orders that are due.
+    """
     waiting = [entry for entry in open_rows if entry.value.state is State.WAITING]
+    waiting.sort(key=lambda entry: not ports.contains(entry.value))
     stopped = any(entry.value.held for entry in waiting) and _held(ports)
     for entry in waiting:
         action = entry.value

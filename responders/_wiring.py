@@ -83,12 +83,13 @@ def build(environment: Mapping[str, str]) -> Ports:
     from shared.clients.hunting import GraphHunting  # noqa: PLC0415 - likewise
     from shared.clients.web import session  # noqa: PLC0415 - likewise
     from shared.storage.connections import Connection, locate  # noqa: PLC0415 - likewise
+    from shared.storage.mac import StoredMac  # noqa: PLC0415 - likewise
 
     settings = load(environment)
     host = Connection(locate("AzureWebJobsStorage", environment))
     evidence = Connection(locate("EVIDENCE_STORAGE", environment))
     rows = host.rows(TABLE)
-    ledger = Ledger(rows)
+    ledger, mac = Ledger(rows), StoredMac(rows, host.clock)
     documents = host.documents(DOCUMENTS)
     governor = Governor(rows, host.clock, settings)
     graph, defender, grants = _apis(settings)
@@ -101,9 +102,10 @@ def build(environment: Mapping[str, str]) -> Ports:
         governor=governor,
         documents=documents,
         queues=host.queues(),
-        evidence=evidence.evidence(EVIDENCE),
+        evidence=evidence.evidence(EVIDENCE, mac.of),
         staging=host.evidence(STAGING),
         signer=_signer(settings, rows),
+        mac=mac,
         pages=evidence.pages(REVIEW),
         incidents=GovernedIncidents(GraphIncidents(graph), governor),
         devices=PinnedDevices(DefenderDevices(defender, deadline), governor, settings, partial(held_in, ledger)),

@@ -145,6 +145,15 @@ class Incomplete(Transient):
     cause = Cause.CUT
 
 
+class Altered(Incomplete):
+    """A piece in staging, called `name`, whose bytes are no longer those that were left there."""
+
+    def __init__(self, name: str) -> None:
+        """Keep which one it is apart."""
+        self.name = name
+        super().__init__(f"{name} is no longer what was staged", cause=Cause.CONTENT)
+
+
 class LinkExpired(Transient):
     """A download link that no longer works; a new one may."""
 

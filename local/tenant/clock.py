@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 Clock = Callable[[], datetime]
 
@@ -24,11 +25,11 @@ def system_clock() -> datetime:
 
 def stamp(moment: datetime) -> str:
     """Write a moment with seven fractional digits, as Graph does; the seventh is made up."""
-    moment = moment.astimezone(UTC)
-    micros = moment.microsecond
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{micros:06d}{micros * 7 % 10}Z"
+    written = moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
+    return f"{written}{moment.microsecond * 7 % 10}Z"
 
 
+@lru_cache(maxsize=8192)
 def ticks(text: str) -> int:
     """Read a timestamp as a count of 100 ns since 1970; ValueError when it is not one."""
     match = _STAMP.match(text)

@@ -201,7 +201,7 @@ class Incidents:
         source, target = self.raw(source_id), self.raw(into)
         if source is target:
             raise ApiError(400, "BadRequest", "An incident cannot be merged into itself.")
-        if "redirected" in {source["status"], target["status"]}:
+        if source["redirectIncidentId"] or target["redirectIncidentId"]:  # whatever status somebody gave it since
             raise ApiError(400, "BadRequest", "One of the incidents was merged away before.")
         for alert in source["alerts"]:
             alert.update(incidentId=into, incidentWebUrl=target["incidentWebUrl"])

@@ -32,6 +32,7 @@ STANDINS = Path(__file__).parent / "standins"
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 DEFAULTS: dict[str, Any] = {"memory_mib": 16, "free_mib": 4096, "lockdown": "none", "systemd": True}
 _DEATH = 5.0
+_LOOKS = 200
 
 
 class Sandbox:
@@ -102,13 +103,31 @@ class Sandbox:
 
     def processes(self) -> list[int]:
         """The processes of this device that are not mere remains."""
-        mark = f"HOME={self.root / 'root'}".encode()
+        mark = _split(f"HOME={self.root / 'root'}".encode())
         found = []
-        for entry in Path("/proc").iterdir():
+        for process in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
+                if process.name.isdigit() and mark in _split(_environment(process)):
+                    found.append(int(process.name))
         return found
+
+
+def _split(environment: bytes) -> bytes:
+    """An environment as bash leaves it for a moment when it starts: it cuts each name off from what it stands for."""
+    return b"\0" + environment.replace(b"=", b"\0") + b"\0"
+
+
+def _environment(process: Path) -> bytes:
+    """What a process was started with, as the kernel shows it; OSError where it is gone or is nobody's to read.
+
+    Between two programs a process shows none for a moment, and would be overlooked.
+    """
+    for _ in range(_LOOKS):
+        if shown := (process / "environ").read_bytes():
+            return shown
+        (process / "exe").readlink()  # OSError: the kernel's own threads and mere remains have no program
+        time.sleep(0.001)  # one that really has none is not told from one that the system keeps waiting in between
+    return b""
 
 
 def write(path: Path, content: bytes, mode: int) -> None:

@@ -260,6 +260,9 @@ TEXTS = {
     "revision.reopened": "reopened",
     "missing.lead": "Absence from this page is not absence on the device.",
     "missing.unplanned": "no rule asked for it",
+    "missing.alerts": "there are more than the {count} on this page: the others did not come with the incident, and"
+    " were not needed to judge it, or could not be read",
+    "missing.alerts.todo": "open the incident in the Defender portal",
     "sources": "Sources, and how much of each is here",
     "query": "the query",
     "truncated": "truncated",

@@ -267,6 +267,9 @@ TEXTS = {
     "revision.reopened": "再開時",
     "missing.lead": "このページにないことは、デバイス上になかったことを意味しません。",
     "missing.unplanned": "これを求めるルールがありません",
+    "missing.alerts": "このページの {count} 件のほかにもあります。残りはインシデントと一緒に送られず、"
+    "判定に必要がなかったか、読み取れませんでした",
+    "missing.alerts.todo": "Defender ポータルでインシデントを開いてください",
     "sources": "出典と、その範囲",
     "query": "クエリ",
     "truncated": "欠落あり",

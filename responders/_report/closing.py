@@ -83,7 +83,9 @@ def custody(report: Report) -> list[Row]:
 
 
 def missing(report: Report, words: Words, names: dict[str, str]) -> Row:
-    """What is not there: collections that brought nothing, and what the sources themselves could not give."""
+    """What is not there: collections that brought nothing, what the sources themselves could not give, and alerts that
+    did not come with the incident and were not read apart.
+    """
     rows = [
         {
             "device": names.get(target_of(action.device), ""),
@@ -108,6 +110,9 @@ def missing(report: Report, words: Words, names: dict[str, str]) -> Row:
         }
         for each in report.findings.missing
     ]
+    if not report.incident.whole and not report.incident.merged:
+        told = {"why": words("missing.alerts", count=len(report.incident.alerts)), "todo": words("missing.alerts.todo")}
+        rows.append({"device": "", "what": words("tile.alerts"), **told})
     return part(rows)
 
 

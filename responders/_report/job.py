@@ -1,7 +1,8 @@
 """Make an incident's report: the newest one in `review`, which is written over, and a revision in `evidence`, once,
 whenever the incident is contained, over, or begins anew.
 
-The row in the ledger names a revision before it is written, so that two workers never make one of the same number.
+The row in the ledger names a revision before it is written, so that two workers never make one of the same number; and
+it says until when a worker is at it, so that the others wait.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import logging
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ from responders._report.revisions import next_number, revision_name, wanted
 from responders._report.sources import actions_of, gather, zone_of
 from responders._report.summary import still_contained
 from responders._reputation import opinions
+from shared.errors import Rejected, Transient
 from shared.models.asked import Remark
 from shared.models.reported import KeptRevision, Reported
 from shared.storage.interface import Conflict
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 HTML, MARKDOWN = "text/html; charset=utf-8", "text/markdown; charset=utf-8"
 PAGE, INDEX = "report.html", "index.html"
 _TRIES = 5
+_WRITING = timedelta(minutes=1)
+_SOON = 10.0
 MEDIA = {
     TIMESKETCH: "application/x-ndjson",
     TABLE: "text/csv; charset=utf-8",
@@ -83,14 +87,17 @@ class Reporting:
         unwritten = [each for each in row.value.revisions if not each.sha256] if row else []
         if row and row.value.digest == digest and not new and not unwritten:
             return
-        if row and not new and not unwritten and now < row.value.made + self._ports.settings.REPORT_EVERY:
-            later = row.value.made + self._ports.settings.REPORT_EVERY - now
-            self._ports.queues.send(REPORT, incident, delay=max(1.0, later.total_seconds()))
+        later = row.value.held_until if row else None
+        if row and not new and not unwritten and not later:
+            later = row.value.made + self._ports.settings.REPORT_EVERY
+        if later and now < later:
+            self._ports.queues.send(REPORT, incident, delay=max(1.0, (later - now).total_seconds()))
             return
         try:
             self._make(state, row, new, digest)
         except Conflict:
             log.info("incident %s: another worker reports it", incident)
+            self._ports.queues.send(REPORT, incident, delay=_SOON)
 
     def _digest(self, state: IncidentState, notices: Sequence[Notice]) -> str:
         """A name for what a report would be made of: where nothing of it changed, there is nothing to do."""
@@ -104,46 +111,61 @@ class Reporting:
     def _make(
         self, state: IncidentState, row: Entry[Reported] | None, new: tuple[int, str] | None, digest: str
     ) -> None:
-        begun = row.value if row else self._first(state)
-        if new:
-            chapter, kind = new
-            number = next_number(begun.revisions)
-            name = revision_name(begun.folder, number)
-            at = self._ports.clock.now()
-            named = KeptRevision(number=number, kind=kind, chapter=chapter, at=at, name=name, mark=token_hex(8))
-            begun = begun.model_copy(update={"revisions": (*begun.revisions, named)})
-        begun = placed(self._ports, begun)
-        if begun.revisions != (row.value.revisions if row else ()):
-            row = self._ports.ledger.put(REPORTS, state.id, begun, row.etag if row else "")
-        report = gather(self._ports, state, begun.revisions, self._stop)
-        said = opinions(self._ports, worth_asking(report.findings, report.incident))
-        report = replace(report, findings=with_opinions(report.findings, said.known))
-        whole = page(report, assets()).encode()
-        kept = tuple(each if each.sha256 else self._keep(report, whole, each) for each in begun.revisions)
-        self._publish(report, whole)
-        told = self._told(report, begun.model_copy(update={"revisions": kept}), "" if said.wait else digest)
+        begun = placed(self._ports, self._begun(state, row, new))
+        held = self._held(state.id, begun, row, self._stop)
         try:
-            self._ports.ledger.put(REPORTS, state.id, renewed(row, told), row.etag if row else "")
-        except Conflict:
-            self._anew(state.id, digest)
+            report = gather(self._ports, state, begun.revisions, self._stop)
+            said = opinions(self._ports, worth_asking(report.findings, report.incident))
+            report = replace(report, findings=with_opinions(report.findings, said.known))
+            whole = page(report, assets()).encode()
+            kept = tuple(each if each.sha256 else self._keep(report, whole, each) for each in begun.revisions)
+            made = begun.model_copy(update={"revisions": kept})
+            held = self._held(state.id, made, held, self._ports.clock.now())
+            self._publish(report, whole)
+            self._write_down(held, self._told(report, made, "" if said.wait else digest), digest)
+        except (Transient, Rejected):
+            with suppress(Conflict, Transient, Rejected):  # whoever tries again need not wait
+                free = held.value.model_copy(update={"held_until": None})
+                self._ports.ledger.put(REPORTS, state.id, free, held.etag)
             raise
         self._publish_index()
         if said.wait:
             self._ports.queues.send(REPORT, state.id, delay=said.wait.total_seconds())
         log.info("incident %s: reported, %d bytes, %d revisions", state.id, len(whole), len(kept))
 
-    def _anew(self, incident: str, digest: str) -> None:
-        """Have the report made once more: what was published just now may be older than what stood there, which another
-        worker published and wrote down meanwhile, unless that was of the same.
+    def _begun(self, state: IncidentState, row: Entry[Reported] | None, new: tuple[int, str] | None) -> Reported:
+        """What the row says of the report, with the revision that is to be kept now."""
+        begun = row.value if row else self._first(state)
+        if new is None:
+            return begun
+        chapter, kind = new
+        number = next_number(begun.revisions)
+        name = revision_name(begun.folder, number)
+        at = self._ports.clock.now()
+        named = KeptRevision(number=number, kind=kind, chapter=chapter, at=at, name=name, mark=token_hex(8))
+        return begun.model_copy(update={"revisions": (*begun.revisions, named)})
+
+    def _held(self, incident: str, made: Reported, row: Entry[Reported] | None, until: datetime) -> Entry[Reported]:
+        """The row, held until then and a minute more. Raises Conflict where another worker holds it."""
+        held = renewed(row, made.model_copy(update={"held_until": until + _WRITING}))
+        return self._ports.ledger.put(REPORTS, incident, held, row.etag if row else "")
+
+    def _write_down(self, held: Entry[Reported], told: Reported, digest: str) -> None:
+        """Where another worker published and wrote down meanwhile, what was published just now may be older than what
+        stood there, unless that was of the same: it is made once more.
         """
-        for _ in range(_TRIES):
-            entry = self._ports.ledger.one(Reported, REPORTS, incident)
-            if entry is None or entry.value.digest == digest:
-                return
-            with suppress(Conflict):
-                self._ports.ledger.put(REPORTS, incident, entry.value.model_copy(update={"digest": ""}), entry.etag)
-                break
-        self._ports.queues.send(REPORT, incident)
+        try:
+            self._ports.ledger.put(REPORTS, told.incident, renewed(held, told), held.etag)
+        except Conflict:
+            for _ in range(_TRIES):
+                entry = self._ports.ledger.one(Reported, REPORTS, told.incident)
+                if entry is None or entry.value.digest == digest:
+                    break
+                with suppress(Conflict):
+                    outdated = entry.value.model_copy(update={"digest": ""})
+                    self._ports.ledger.put(REPORTS, told.incident, outdated, entry.etag)
+                    break
+            raise
 
     def _first(self, state: IncidentState) -> Reported:
         begun = state.shown_at.astimezone(UTC)
@@ -167,7 +189,8 @@ class Reporting:
         self._ports.pages.put(page_name(report.state.id), whole, media_type=HTML)
 
     def _publish_index(self) -> None:
-        rows = [entry.value for entry in self._ports.ledger.every(Reported, REPORTS)]
+        every = self._ports.ledger.every(Reported, REPORTS)
+        rows = [entry.value for entry in every if entry.value.stands]
         settings = self._ports.settings
         made = index(rows, assets(), settings.LANGUAGE, zone_of(settings.REPORT_ZONE))
         self._ports.pages.put(INDEX, made.encode(), media_type=HTML)
@@ -179,6 +202,7 @@ class Reporting:
         waits = any(action.state.settled and not action.state.final for action in report.actions)
         update = {
             "digest": digest,
+            "held_until": None,
             "made": report.made,
             "title": state.title,
             "severity": state.severity,

@@ -69,14 +69,17 @@ def foremost(events: list[Event]) -> list[Event]:
     return [events[place] for place in sorted(nearest[:AT_ONCE])]
 
 
-def key_moments(report: Report, words: Words, limit: int = 60) -> list[Event]:
-    """The few that tell the story: alerts and what they name, what came of the response, what people remarked."""
+def key_moments(report: Report, words: Words, limit: int = 60) -> tuple[list[Event], int]:
+    """The few that tell the story: alerts and what they name, what came of the response, what people remarked; and how
+    many more there are: where they are too many, alerts go first.
+    """
     ends = _actions(report, words, frozenset({"observed", "done", "ended"}))
-    told = [*_alerts(report, words), *ends, *_notes(report)]
+    told = [*_alerts(report, words), *_notes(report), *ends]
     named = [each for each in report.findings.events if each.alerts and not each.collector]
     if len(told) + len(named) <= limit:
         told += named
-    return sorted((each for each in told if each.at), key=lambda each: each.at or _LATE)[:limit]
+    dated = [each for each in told if each.at]
+    return sorted(dated[:limit], key=lambda each: each.at or _LATE), max(0, len(dated) - limit)
 
 
 def _ours(event: Event) -> bool:

@@ -140,7 +140,9 @@ def page(report: Report, assets: Assets) -> str:
     rows = table(held, every, names, grown.numbers, report.zone)
     view = _view(report, words, names)
     view["timeline"] = {"shown": len(held), "total": len(events), "left": len(held) < len(events)}
-    view["moments"] = [_moment(each, names) for each in key_moments(report, words)]
+    key, more = key_moments(report, words)
+    view["moments"] = [_moment(each, names) for each in key]
+    view["more_moments"] = words("tree.more", count=more) if more else ""
     view["trees"] = trees(report, grown, words, names)
     view["hidden"] = any(mark & 8 for mark in rows.get("marks", ()))
     view["tiles"] = _tiles(report, view, len(events))

@@ -67,8 +67,9 @@ def _lines(report: Report, words: Words) -> Iterator[str]:
     yield from _section(words, "done", done)
     yield from (f"- {words('undo')}: `{command}`" for command in view["undo"])
     yield from _section(words, "evidence", map(_item, evidence(report, words, names)))
-    told = (f"- {_when(each.at, report)} **{_action(each)}** {code(each.what)}" for each in key_moments(report, words))
-    yield from _section(words, "timeline", told)
+    key, more = key_moments(report, words)
+    told = [f"- {_when(each.at, report)} **{_action(each)}** {code(each.what)}" for each in key]
+    yield from _section(words, "timeline", [*told, *([f"- {words('tree.more', count=more)}"] if more else [])])
     ends = (
         f"- {code(group['process'])}: {code(row['name'] or row['address'])} {row['port']} ×{row['count']}"
         for group in network(report, words, names)["rows"]

@@ -42,6 +42,7 @@ _TIMED_OUT, _CONFLICT, _TOO_EARLY, _TOO_MANY, _BROKEN = 408, 409, 425, 429, 500
 _KINDS: dict[int, type[Rejected]] = {UNAUTHORISED: Denied, _FORBIDDEN: Denied, _MISSING: NotFound}
 _QUOTE = 300
 _DEEPEST = 64
+_NESTS = (dict, list)
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]*)?")
 _COMPUTING = re.compile(r"processing resources|\bcpu\b", re.IGNORECASE)
 _IN_PROGRESS = re.compile(r"already in progress", re.IGNORECASE)
@@ -174,7 +175,7 @@ def _too_deep(value: dict[str, Any]) -> bool:
     level: list[Any] = [value]
     for _ in range(_DEEPEST):
         members = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [inner for inners in members for inner in inners if isinstance(inner, dict | list)]
+        level = [inner for inners in members for inner in inners if isinstance(inner, _NESTS)]
         if not level:
             return False
     return True

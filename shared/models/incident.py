@@ -45,6 +45,8 @@ _IN_NO_ORDER = frozenset({"alerts", "evidence"})
 MORE_ALERTS = "alerts@odata.nextLink"
 """The member that leads to alerts for which an answer had no place."""
 
+_written = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str).encode
+
 
 class _Sent(BaseModel):
     """Part of an answer: frozen, unknown members ignored (the snapshot keeps them raw), null as the empty value."""
@@ -255,8 +257,7 @@ def version_of(raw: Mapping[str, object]) -> str:
 
 
 def _digest(value: object) -> str:
-    written = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
-    return hashlib.sha256(written.encode()).hexdigest()[:24]
+    return hashlib.sha256(_written(value).encode()).hexdigest()[:24]
 
 
 def _important(value: Mapping[str, object]) -> dict[str, object]:

@@ -85,7 +85,7 @@ class Assessment(BaseModel):
     `rules` are the rules that apply, the one that gave the verdict first (`decided_by`, empty where none did); `wants`
     are what is asked for about the incident itself, `notify` whom to tell beside those who are always told. `cleared`
     says that an analyst classified the incident as a false positive, `dismissed` that it is harmless and was classified
-    as that or as expected activity.
+    as that or as expected activity; neither is said of one that was merged away.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -27,12 +27,13 @@ class KeptRevision(BaseModel):
 
 class Reported(Kept):
     """How an incident was reported last. `digest` names what the report was made of; `folder` is where its revisions
-    lie. The rest is what the page of all incidents shows.
+    lie. Until `held_until` a worker makes it. The rest is what the page of all incidents shows.
     """
 
     incident: str
     digest: str = ""
     made: datetime
+    held_until: datetime | None = None
     folder: str
     revisions: tuple[KeptRevision, ...] = ()
     title: str = ""

@@ -152,11 +152,11 @@ class Connection:
 
         return BlobPages(self.blobs.get_container_client(container))
 
-    def evidence(self, container: str) -> BlobEvidence:
-        """Give the archive of a container."""
+    def evidence(self, container: str, mac: Callable[[Mapping[str, Any]], str] | None = None) -> BlobEvidence:
+        """Give the archive of a container, whose commits carry the code that `mac` makes of them."""
         from shared.storage.evidence import BlobEvidence  # noqa: PLC0415 -- see the module
 
-        return BlobEvidence(self.blobs.get_container_client(container))
+        return BlobEvidence(self.blobs.get_container_client(container), mac=mac)
 
     def custodian(self, container: str) -> BlobCustodian:
         """Give the custodian of a container."""

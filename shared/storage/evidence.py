@@ -23,6 +23,7 @@ from azure.core import MatchConditions
 from azure.storage.blob import BlobBlock, ContentSettings
 
 from shared.errors import Rejected, Transient
+from shared.models.archive import codes
 from shared.storage import limits, writing
 from shared.storage.blobs import ANSWER_SECONDS, CONNECT_SECONDS, is_written_by, metadata_of, properties
 from shared.storage.cutting import Cutter
@@ -80,15 +81,17 @@ class BlobEvidence:
         self,
         client: ContainerClient,
         *,
+        mac: Callable[[Mapping[str, Any]], str] | None = None,
         block_size: int = BLOCK_SIZE,
         in_flight: int = 3,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Use the container of `client`; up to `in_flight` blocks are sent while the next is read. `clock` gives the
-        seconds by which it is known that something hangs.
+        seconds by which it is known that something hangs. Every commit carries the code that `mac` makes of it.
         """
         self._client = client
+        self._mac = mac
         self._block_size = block_size
         self._in_flight = in_flight
         self._pause = pause
@@ -187,7 +190,9 @@ class BlobEvidence:
     ) -> Stored:
         """Commit the blocks that were staged, or else put the `whole`."""
         digest = staged.digest.hexdigest()
+        mac = self._mac(codes.commit(name, staged.size, digest, metadata)) if self._mac else ""
         ours = {limits.SHA256_KEY: digest, limits.WRITE_ID_KEY: staged.write_id}
+        ours |= {limits.MAC_KEY: mac} if mac else {}
         blob = self._client.get_blob_client(name)
         options: dict[str, Any] = {
             "content_settings": AS_FILE,
@@ -205,7 +210,7 @@ class BlobEvidence:
                     blob.commit_block_list([BlobBlock(block_id) for block_id in staged.block_ids], **options)
                 else:
                     blob.upload_blob(whole, overwrite=False, **options)
-            return Stored(name, staged.size, digest, dict(metadata), created=True)
+            return Stored(name, staged.size, digest, dict(metadata), created=True, mac=mac)
 
         def found() -> Stored | None:
             standing = properties(self._client, name)
@@ -275,7 +280,8 @@ def _is_current(blob: BlobProperties) -> bool:
 def _described(standing: BlobProperties) -> Stored:
     metadata = metadata_of(standing)
     given = {key: value for key, value in metadata.items() if key not in limits.RESERVED_KEYS}
-    return Stored(str(standing.name), standing.size, metadata.get(limits.SHA256_KEY, ""), given, created=False)
+    sha256, mac = metadata.get(limits.SHA256_KEY, ""), metadata.get(limits.MAC_KEY, "")
+    return Stored(str(standing.name), standing.size, sha256, given, created=False, mac=mac)
 
 
 def _translated_each(pieces: Iterator[T], doing: str) -> Iterator[T]:

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from shared.errors import BulkheadError, Cause, Incomplete
+from shared.errors import Altered, BulkheadError, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -156,15 +156,16 @@ class Queues(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object in the evidence store: `sha256` (hex) and `metadata` are as given with its one commit."""
+    """An object in the evidence store: `sha256` (hex), `metadata` and `mac` are as given with its one commit. It was
+    `created` by this call, or stood there already: whether it is the same, and ours, is for the caller to check.
+    """
 
     name: str
     size: int
     sha256: str
     metadata: Mapping[str, str]
     created: bool
-    """True where this call committed it, False where it stood there already (whether it is the same is for the caller
-    to check)."""
+    mac: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +225,7 @@ class Evidence(Protocol):
         """Like `write_once`, of the bytes of all `pieces` in order. They are read, compared with their hashes and
         passed through `check`, which may refuse them; the storage copies by itself where it can (empty chunks wait).
         `metadata` and `tags` are committed as they are once `check` is done: it may say there what it saw.
-        Raises Incomplete (`Cause.CONTENT`) where a piece is not what it was.
+        Raises Altered where a piece is not what it was.
         """
 
     def head(self, name: str) -> Stored | None:
@@ -270,7 +271,7 @@ class Staging(Evidence, Protocol):
 
 
 def verified(pieces: Sequence[Piece], staging: Staging) -> Iterator[bytes]:
-    """Give the bytes of all pieces in order. Raises Incomplete at the end of one that is not what it was."""
+    """Give the bytes of all pieces in order. Raises Altered at the end of one that is not what it was."""
     for piece in pieces:
         digest, size = hashlib.sha256(), 0
         for chunk in staging.read(piece.name):
@@ -278,7 +279,7 @@ def verified(pieces: Sequence[Piece], staging: Staging) -> Iterator[bytes]:
             size += len(chunk)
             yield chunk
         if (size, digest.hexdigest()) != (piece.size, piece.sha256):
-            raise Incomplete(f"{piece.name} is no longer what was staged", cause=Cause.CONTENT)
+            raise Altered(piece.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ FIRST_SECONDS = 40.0
 
 _REPEATED = 1
 
+_UNSEEN = "CannotVerifyCopySource"
+"""What a storage answers that has no way to the source, with a 500 or a status of the source's own."""
+
 LENT_FOR = timedelta(hours=1)
 _SCOPE = "https://storage.azure.com/.default"
 
@@ -63,7 +66,9 @@ def pull(
 
 
 def _cannot(error: BulkheadError) -> bool:
-    return not isinstance(error, Transient) or error.status == HTTPStatus.NOT_IMPLEMENTED
+    if not isinstance(error, Transient):
+        return True
+    return error.status == HTTPStatus.NOT_IMPLEMENTED or error.code == _UNSEEN
 
 
 def lent(blob: BlobClient) -> Loan:

@@ -42,7 +42,8 @@ MAX_TAGS = 10
 
 SHA256_KEY = "sha256"
 WRITE_ID_KEY = "write_id"
-RESERVED_KEYS = (SHA256_KEY, WRITE_ID_KEY)
+MAC_KEY = "mac"
+RESERVED_KEYS = (SHA256_KEY, WRITE_ID_KEY, MAC_KEY)
 """Metadata keys that the evidence store writes itself."""
 
 _ENVELOPE_BYTES = 2_000
@@ -78,18 +79,20 @@ def check_commit(partition: str, changes: Sequence[Change]) -> None:
         raise ValueError(f"a commit has 1 to {MAX_BATCH} changes, not {len(changes)}")
     if len({change.key for change in changes}) != len(changes):
         raise ValueError("a commit changes each key once")
-    room = MAX_COMMIT_BYTES
+    texts: list[str] = []
     for change in changes:
         check_key(partition, change.key)
-        room -= _ENVELOPE_BYTES
         if isinstance(change, Delete):
             continue
         utc(change.due)
         if (units := utf16_units(change.text)) > MAX_TEXT_UNITS:
             raise ValueError(f"the text of row {change.key!r} has {units} UTF-16 units; {MAX_TEXT_UNITS} fit")
-        room -= len(json.dumps(change.text))
-    if room < 0 and len(changes) > 1:
-        raise ValueError(f"the commit is {-room} bytes too big; {MAX_COMMIT_BYTES} fit")
+        texts.append(change.text)
+    if len(changes) == 1:
+        return
+    size = len(changes) * _ENVELOPE_BYTES + sum(len(json.dumps(text)) for text in texts)
+    if size > MAX_COMMIT_BYTES:
+        raise ValueError(f"the commit is {size - MAX_COMMIT_BYTES} bytes too big; {MAX_COMMIT_BYTES} fit")
 
 
 def utf16_units(text: str) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shared.errors import Transient
 from shared.models.archive.checkpoint import LOCAL, PublicKey, base64url
-from shared.storage.interface import Conflict, Insert
+from shared.storage.once import made_once
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -55,24 +55,18 @@ class LocalSigner:
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415 - see sign
         from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - see sign
 
-        row = self._rows.get(PARTITION, KEY)
-        key = load_pem_private_key((row.text if row else self._made()).encode("ascii"), password=None)
+        text = made_once(self._rows, PARTITION, KEY, _made)
+        key = load_pem_private_key(text.encode("ascii"), password=None)
         if not isinstance(key, RSAPrivateKey):
             raise Transient("the local key in the ledger's table is no RSA key")
         return key
 
-    def _made(self) -> str:
-        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see sign
-        from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key  # noqa: PLC0415 - see sign
 
-        made = generate_private_key(_EXPONENT, BITS).private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        try:
-            self._rows.commit(PARTITION, [Insert(KEY, made.decode("ascii"))])
-        except Conflict:
-            row = self._rows.get(PARTITION, KEY)
-            if row is None:
-                raise
-            return row.text
-        return made.decode("ascii")
+def _made() -> str:
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see sign
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key  # noqa: PLC0415 - see sign
+
+    made = generate_private_key(_EXPONENT, BITS).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return made.decode("ascii")

@@ -41,7 +41,7 @@ LIMIT = 150
 
 ROOT = Path(__file__).parents[2]
 
-_SERVER = """
+SERVER = """
 import http.server, os, re, sys
 class Server(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -93,7 +93,7 @@ def place(request: pytest.FixtureRequest, azurite: Azurite, tmp_path: Path) -> I
             file.write(random + number.to_bytes(8, "big"))
     connection = Connection(Location("bench", connection_string=azurite.connection_string))
     provision(connection, containers=["evidence", "staging", "others"])
-    server = subprocess.Popen([sys.executable, "-c", _SERVER, str(path)], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(path)], stdout=subprocess.PIPE, text=True)
     assert server.stdout
     yield Place(azurite, connection, f"http://127.0.0.1:{server.stdout.readline().strip()}/file", size)
     server.terminate()

@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,7 @@ from shared.storage.evidence import BlobEvidence
 from shared.storage.interface import Evidence, Piece, Staging, Stored
 from shared.storage.reading import AHEAD
 from tests.contract.conftest import CONTAINER, STAGING, Faulty, FaultyTransport, FetchingTransport
+from tests.contract.worm import WormTransport
 from tests.fakes.storage import FakeEvidence
 
 MEBI = 1024 * 1024
@@ -77,6 +79,21 @@ def test_a_name_taken_while_we_were_reading_keeps_what_it_has(evidence: Evidence
     ours = evidence.write_once(name, interrupted(), metadata={"writer": "us"})
     assert ours == Stored(name, 6, sha256(b"theirs"), {"writer": "them"}, created=False)
     assert b"".join(evidence.read(name)) == b"theirs"
+
+
+def test_what_the_policy_refuses_to_write_again_stands_as_it_is(connection: Connection, name: str) -> None:
+    """Storage may say of what stands there that a policy protects it, instead of that it stands there."""
+    wire = WormTransport()
+    with closing(Connection(connection.location, transport=wire)) as opened:
+        evidence = opened.evidence(CONTAINER)
+
+        def interrupted() -> Iterator[bytes]:
+            yield b"ours"
+            connection.evidence(CONTAINER).write_once(name, [b"theirs"], metadata={"writer": "them"})
+
+        ours = evidence.write_once(name, interrupted(), metadata={"writer": "us"})
+    assert (wire.taken, wire.refused) == (1, [])
+    assert ours == Stored(name, 6, sha256(b"theirs"), {"writer": "them"}, created=False)
 
 
 def test_of_two_who_write_the_same_name_one_does(evidence: Evidence, name: str) -> None:

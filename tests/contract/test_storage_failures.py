@@ -4,6 +4,8 @@ The answers are made up (synthetic), from the documented status and error codes 
 """
 
 from collections.abc import Mapping
+from threading import Event
+from typing import Any
 
 import pytest
 import requests
@@ -23,7 +25,9 @@ from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
 
 from shared.errors import BulkheadError, Denied, NotFound, Rejected, Throttled, Transient
 from shared.storage.failures import Unsent, translate, translated
-from shared.storage.interface import Conflict
+from shared.storage.interface import Conflict, Piece
+from shared.storage.joining import pull
+from tests.fakes.storage import FakeEvidence
 
 
 def response(
@@ -139,3 +143,45 @@ def test_the_cause_is_kept() -> None:
     with pytest.raises(Transient) as caught, translated("reading"):
         raise cause
     assert caught.value.__cause__ is cause
+
+
+class Fetching:
+    """A blob whose storage answers so where it is to fetch a block by itself."""
+
+    container_name, blob_name = "evidence", "whole"
+
+    def __init__(self, status: int, code: str) -> None:
+        self._error = answered(status, code)
+
+    def stage_block_from_url(self, *_: object, **__: object) -> None:
+        raise self._error
+
+
+def fetched(status: int, code: str) -> bool:
+    """Whether a storage that answers so has fetched a piece."""
+    staging = FakeEvidence("staging")
+    staging.write_once("piece", [b"x"], metadata={})
+    blob: Any = Fetching(status, code)
+    return pull(blob, {"a": Piece("piece", 1, "")}, staging, Event())
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, "NoAuthenticationInformation"),
+        (403, "AuthorizationFailure"),
+        (403, "CannotVerifyCopySource"),
+        (404, "CannotVerifyCopySource"),
+        (409, "PublicAccessNotPermitted"),
+        (500, "CannotVerifyCopySource"),
+        (501, "NotImplemented"),
+    ],
+)
+def test_a_storage_that_has_no_way_to_a_piece_is_sent_it(status: int, code: str) -> None:
+    assert not fetched(status, code)
+
+
+@pytest.mark.parametrize(("status", "code"), [(500, "InternalError"), (503, "ServerBusy"), (500, "OperationTimedOut")])
+def test_a_storage_that_fails_in_passing_is_asked_again(status: int, code: str) -> None:
+    with pytest.raises(Transient, match="fetching piece into evidence/whole"):
+        fetched(status, code)

@@ -3,10 +3,12 @@
 What is refused: learn.microsoft.com "Version-level WORM policies" and "Container-level WORM policies": while a blob is
 protected, Delete Blob, Set Blob Metadata, Set Blob Properties, Snapshot and Put Page. Writing over is refused by
 container, and makes a new version by version: here it is refused, so that whoever tried it is seen. The pages do not
-forbid index tags to be set later; that is refused too, since nothing of ours does it.
+forbid index tags to be set later; that is refused too, since nothing of ours does it. A conditional write of what
+stands there already may be refused for either reason, and is here for the policy's.
 """
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,10 +34,11 @@ def _wire() -> HttpTransport[HttpRequest, HttpResponse]:
 
 @dataclass
 class WormTransport(HttpTransport[HttpRequest, HttpResponse]):
-    """Sends what write-once storage would allow, and keeps the rest in `refused`."""
+    """Sends what write-once storage would allow, and keeps the rest in `refused`; counts what stood there already."""
 
     inner: HttpTransport[HttpRequest, HttpResponse] = field(default_factory=_wire)
     refused: list[str] = field(default_factory=list)
+    taken: int = 0
 
     def send(self, request: HttpRequest, **kwargs: object) -> HttpResponse:
         parts = urlsplit(request.url)
@@ -46,7 +49,11 @@ class WormTransport(HttpTransport[HttpRequest, HttpResponse]):
         if of_blob and (request.method == "DELETE" or edit or over):
             self.refused.append(f"{request.method} {comp} {parts.path}")
             raise Refused(f"{request.method} {comp}")
-        return self.inner.send(request, **kwargs)
+        answer = self.inner.send(request, **kwargs)
+        if answer.status_code == HTTPStatus.CONFLICT and answer.headers.get("x-ms-error-code") == "BlobAlreadyExists":
+            self.taken += 1
+            raise Refused(f"{request.method} {comp}")
+        return answer
 
     def sleep(self, duration: float) -> None:
         self.inner.sleep(duration)

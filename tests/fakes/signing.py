@@ -1,17 +1,23 @@
-"""A signer with a key that everybody may read: what it signs proves nothing, and verifies like any other."""
+"""A signer with a key, and codes with a secret, that everybody may read: what they make proves nothing, and verifies
+like any other.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
 
 from shared.models.archive.checkpoint import LOCAL, PublicKey, base64url
+from shared.models.archive.codes import code
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.fakes.storage import Hook
 
 # A key of 2,048 bits that was made for these tests and is used nowhere else.
@@ -34,6 +40,7 @@ _D = int(
     "53352a96749",
     16,
 )
+_EVER = datetime.min.replace(tzinfo=UTC)
 NAME = f"sha256:{hashlib.sha256(N.to_bytes(256, 'big')).hexdigest()}"
 """As a local key is called: by the hash of its modulus."""
 
@@ -74,3 +81,15 @@ class FakeSigner:
     def known(self, key: PublicKey) -> bool:
         """See `Signer.known`."""
         return key == self.key
+
+
+class FakeMac:
+    """`Mac` with a secret that lies open. It is fetched once by a process, so no call of it is hooked."""
+
+    def __init__(self, since: datetime = _EVER) -> None:
+        """There is one `since` then."""
+        self.since = since
+
+    def of(self, told: Mapping[str, Any]) -> str:
+        """See `Mac.of`."""
+        return code(b"open", told)

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.errors import NotFound
+from shared.models.archive.codes import commit
 from shared.storage import limits
 from shared.storage.interface import (
     Change,
@@ -329,13 +330,15 @@ class FakeEvidence(_Hooked):
         *,
         block: int = BLOCK,
         pulls: bool = True,
+        mac: Callable[[Mapping[str, Any]], str] | None = None,
         before: Hook | None = None,
         after: Hook | None = None,
     ) -> None:
         """Begin with an empty archive, whose blocks have so many bytes. Its storage fetches pieces by itself where it
-        `pulls`. Its calls are hooked under its name.
+        `pulls`. Every commit carries the code that `mac` makes of it. Its calls are hooked under its name.
         """
         super().__init__(before, after)
+        self.mac = mac
         self._name = name
         self._block = block
         self._pulls = pulls
@@ -400,7 +403,8 @@ class FakeEvidence(_Hooked):
 
     def _write(self, name: str, data: bytes, metadata: Mapping[str, str], tags: Mapping[str, str]) -> Stored:
         digest = hashlib.sha256(data).hexdigest()
-        written = Stored(name, len(data), digest, dict(metadata), created=True)
+        mac = self.mac(commit(name, len(data), digest, metadata)) if self.mac else ""
+        written = Stored(name, len(data), digest, dict(metadata), created=True, mac=mac)
         with self._call(f"{self._name}.commit"):
             standing = self._standing(name)
             if standing is None:

@@ -175,6 +175,10 @@ class Play:
                         self.ledger.put_notice(incident, late, notice.etag)
                     self.ledger.remind(incident, long_ago)
 
+    def unfinished(self, *incidents: str) -> bool:
+        """Whether anything is left to happen by itself about some of them, by the ledger."""
+        return not all(map(self._over, incidents))
+
     def _over(self, incident: str) -> bool:
         entry = self.ledger.incident(incident)
         if entry is None or entry.value.seen == self._changed.get(incident):

@@ -168,6 +168,14 @@ def test_a_restart_ends_everything_and_empties_the_working_folder(opened: Opened
     assert lines(bench.said('ls avml; cat "$TMPDIR/kept"')) == ["1"]
 
 
+def test_what_becomes_another_program_is_never_overlooked(opened: Opened) -> None:
+    bench = opened()
+    bench.said('echo \'exec bash "$0"\' > "$HOME/again"; setsid -f bash "$HOME/again"')
+    assert {len(bench.sandbox.processes()) for _ in range(200)} <= {1, 2}
+    bench.tenant.reboot(bench.id)
+    assert bench.sandbox.processes() == []
+
+
 def test_without_systemd_there_is_no_unit(opened: Opened) -> None:
     assert opened({"systemd": False}).said("systemd-run --unit=x -- sleep 60")["exit_code"] == 1
 

@@ -9,6 +9,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -16,7 +17,7 @@ from local.tenant import samples
 from responders._letters import HURRYING
 from responders._ports import QUEUES
 from shared.models.action import State
-from tests.integration.stage_harness import Play, fresh_timers, kill, played
+from tests.integration.stage_harness import Play, eventually, fresh_timers, kill, played
 
 SEED = 20260821
 STORM = 100
@@ -25,7 +26,33 @@ INCIDENTS = [str(20_000 + place) for place in range(STORM)]
 DEVICE = {incident: samples.fleet_id(100 + place) for place, incident in enumerate(INCIDENTS)}
 CAPS = '{"per_hour": 500, "per_day": 500, "fleet_share": 1}'
 
+_BEGUN = re.compile(r"Executing 'Functions\.\w+' \(Reason='.*', Id=([\w-]+)\)")
+_ENDED = re.compile(r"Executed 'Functions\.\w+' \(\w+, Id=([\w-]+), ")
+
 pytestmark = pytest.mark.timeout(1200)  # minutes on a quiet machine, and other work may run beside it
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """A host that was killed: the functions that it had begun, those of them that had not ended, and whether anything
+    was left to be done about the incidents.
+    """
+
+    begun: int
+    cut: int
+    unfinished: bool
+
+
+def _life(stage: Play, seconds: float) -> Killed:
+    """Let a host live for so long, and until it has begun a function, however busy the machine is; then kill it."""
+    told = len(stage.log())
+    with stage.host(**fresh_timers()) as process:
+        time.sleep(seconds)
+        eventually(lambda: bool(_BEGUN.search(stage.log()[told:])), "a function begins", story=stage.story)
+        kill(process)
+    log = stage.log()[told:]
+    begun, ended = set(_BEGUN.findall(log)), set(_ENDED.findall(log))
+    return Killed(len(begun), len(begun - ended), stage.unfinished(*INCIDENTS))
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +64,21 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
         with stage.host(**fresh_timers()):
             stage.await_watching()
         stage.raise_incidents(*(samples.harmful_incident(each, device_id=DEVICE[each]) for each in INCIDENTS))
+        stage.notes["killed"] = []
         for _ in range(LIVES):
-            with stage.host(**fresh_timers()) as process:
-                time.sleep(chance.uniform(1.0, 7.0))
-                kill(process)
+            stage.notes["killed"].append(_life(stage, chance.uniform(1.0, 7.0)))
             stage.outlive(*INCIDENTS)
         with stage.host(**fresh_timers()):
             stage.await_over(*INCIDENTS, seconds=900)
         yield stage
+
+
+def test_the_kills_hit_hosts_at_work(play: Play) -> None:
+    """Each had begun functions; some were killed inside one, and the first while there was work left."""
+    killed: list[Killed] = play.notes["killed"]
+    assert all(each.begun for each in killed), killed
+    assert any(each.cut for each in killed), killed
+    assert killed[0].unfinished, killed
 
 
 def test_every_device_is_isolated_by_one_action_of_ours(play: Play) -> None:

@@ -22,7 +22,7 @@ from responders._wiring import responders
 from shared.clients.interface import Chat, Devices, Downloads, Hunting, HuntingRows, Incidents
 from shared.config import load
 from shared.storage.interface import Message
-from tests.fakes.signing import FakeSigner
+from tests.fakes.signing import FakeMac, FakeSigner
 from tests.fakes.storage import FakeClock, FakeDocuments, FakeEvidence, FakePages, FakeQueues, FakeRows
 
 TICK = 10.0
@@ -127,9 +127,10 @@ def ticking(clock: FakeClock, clients: Clients, *, policy: Path = SHIPPED, **cha
         governor=governor,
         documents=documents,
         queues=queues,
-        evidence=FakeEvidence(),
+        evidence=FakeEvidence(mac=FakeMac().of),
         staging=FakeEvidence(),
         signer=FakeSigner(),
+        mac=FakeMac(),
         pages=FakePages(),
         incidents=GovernedIncidents(clients.incidents, governor),
         devices=PinnedDevices(clients.devices, governor, settings, partial(held_in, ledger)),

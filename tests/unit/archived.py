@@ -10,7 +10,7 @@ from responders._desk import Desk
 from responders._run import run_folder
 from responders._verify import Checked, check
 from shared.models.action import Action, State
-from tests.fakes.signing import FakeSigner
+from tests.fakes.signing import FakeMac, FakeSigner
 from tests.fakes.storage import FakeClock, FakeDocuments, FakeEvidence
 from tests.unit.incidents import NOW
 
@@ -54,7 +54,7 @@ class Archived:
     """One action's run, and the ports that it is gathered with."""
 
     downloads: Any = None
-    evidence: FakeEvidence = field(default_factory=FakeEvidence)
+    evidence: FakeEvidence = field(default_factory=lambda: FakeEvidence(mac=FakeMac().of))
     staging: FakeEvidence = field(default_factory=FakeEvidence)
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
     host_time: Any = None
@@ -72,6 +72,7 @@ class Archived:
             evidence=self.evidence,
             staging=self.staging,
             signer=FakeSigner(),
+            mac=FakeMac(),
             downloads=self.downloads,
             devices=None,
             incidents=None,

@@ -38,7 +38,7 @@ from tests.fakes.clients import (
     Mishaps,
     QuietHunting,
 )
-from tests.fakes.signing import FakeSigner
+from tests.fakes.signing import FakeMac, FakeSigner
 from tests.fakes.storage import FakeClock, FakeDocuments, FakeEvidence, FakePages, FakeProtections, FakeQueues, FakeRows
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Office:
     def __post_init__(self) -> None:
         self.clock = FakeClock()
         self.rows, self.documents = FakeRows(), FakeDocuments()
-        self.evidence = FakeEvidence()
+        self.evidence = FakeEvidence(mac=FakeMac().of)
         locked = Protection(self.clock.now() + timedelta(days=365), locked=True)
         self.protections = FakeProtections(self.evidence, locked)
         self.queues = FakeQueues(self.clock.now, QUEUES)
@@ -104,6 +104,7 @@ class Office:
             evidence=self.evidence,
             staging=FakeEvidence(),
             signer=FakeSigner(),
+            mac=FakeMac(),
             pages=FakePages(),
             incidents=GovernedIncidents(FakeIncidents(self.tenant), governor),
             devices=GovernedDevices(FakeDevices(self.tenant, mishaps=Mishaps(self.mishaps.get)), governor),

@@ -26,7 +26,7 @@ from shared.models.action import Action, State
 from shared.models.asked import OrderRecord
 from shared.models.order import read_order
 from tests.fakes.clients import FakeChat, FakeDevices, FakeDownloads, FakeIncidents, Mishaps, QuietHunting
-from tests.fakes.signing import FakeSigner
+from tests.fakes.signing import FakeMac, FakeSigner
 from tests.fakes.storage import FakeClock, FakeDocuments, FakeEvidence, FakePages, FakeQueues, FakeRows
 
 HOST, OTHER, THIRD = (samples.fleet_id(number) for number in (2, 3, 4))
@@ -49,7 +49,7 @@ NOTHING = Mishaps()
 
 class Trouble:
     """One call of storage that fails, the `number`th of its name from now on, before its effect or after it: its answer
-    is lost, or it raises another `error`.
+    is lost, or it raises another `error`; or something else happens `instead`.
     """
 
     def __init__(self) -> None:
@@ -57,14 +57,23 @@ class Trouble:
         self._call, self._number, self._after = "", 0, False
         self._struck = False
         self._error: Exception | None = None
+        self._instead: Callable[[], object] | None = None
 
     def over(self) -> bool:
         """No more trouble; whether there was any."""
         self._call = ""
         return self._struck
 
-    def plan(self, call: str, number: int, *, after: bool, error: Exception | None = None) -> None:
-        self._call, self._number, self._after, self._error = call, number, after, error
+    def plan(
+        self,
+        call: str,
+        number: int,
+        *,
+        after: bool,
+        error: Exception | None = None,
+        instead: Callable[[], object] | None = None,
+    ) -> None:
+        self._call, self._number, self._after, self._error, self._instead = call, number, after, error, instead
 
     def before(self, call: str) -> None:
         self._number -= call == self._call
@@ -78,6 +87,9 @@ class Trouble:
     def _strike(self, call: str) -> None:
         if self._number == 0:
             self._struck = True
+            if self._instead:
+                self._instead()
+                return
             raise self._error or Transient(f"{call}: lost")
 
 
@@ -105,7 +117,7 @@ class Stand:
         read = load({**SETTINGS, **settings})
         governor = Governor(self.rows, self.clock, read)
         devices = FakeDevices(self.tenant, mishaps=mishaps, before=before)
-        self.downloads, self.evidence = FakeDownloads(self.tenant), FakeEvidence()
+        self.downloads, self.evidence = FakeDownloads(self.tenant), FakeEvidence(mac=FakeMac().of)
         ledger, documents = Ledger(self.rows), FakeDocuments()
         self.ports = Ports(
             settings=read,
@@ -117,6 +129,7 @@ class Stand:
             evidence=self.evidence,
             staging=FakeEvidence(),
             signer=FakeSigner(),
+            mac=FakeMac(),
             pages=FakePages(),
             incidents=GovernedIncidents(FakeIncidents(self.tenant, mishaps=mishaps), governor),
             devices=GovernedDevices(devices, governor),

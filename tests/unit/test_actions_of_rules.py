@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from local.tenant import samples
+from responders._policies import REREAD
 from shared.models.action import State
 from tests.unit.consoles import DC, FIRST, SECOND, Office, fresh
 from tests.unit.policies import text
@@ -119,6 +122,19 @@ def test_every_file_has_a_goal_of_its_own() -> None:
     actions = o.ports.ledger.actions("1")
     assert sorted(each.params["sha1"] for each in actions) == ["a" * 40, "b" * 40]
     assert {each.state for each in actions} == {State.SUCCEEDED}, "two files on one device count once"
+
+
+@pytest.mark.parametrize(("caps", "state"), [({"per_hour": 1}, State.SUCCEEDED), ({"per_hour": 0}, State.WAITING)])
+def test_a_further_file_waits_once_the_caps_are_narrower_than_what_counts(caps: Raw, state: State) -> None:
+    """The device counts already, and counts once; but of what is allowed now there is none left for it."""
+    o = office({"do": "stop_quarantine"})
+    raised(o, "1", FIRST, alerts=with_file(o))
+    o.policy = json.dumps(json.loads(o.policy) | {"rails": {"caps": caps}})
+    o.work(REREAD.total_seconds())
+    o.tenant.incidents.change("1", {"alerts": with_file(o, "a" * 40, "b" * 40)})
+    o.work(60)
+    files = {each.params["sha1"]: each.state for each in o.ports.ledger.actions("1") if each.round == 1}
+    assert files == {"a" * 40: State.SUCCEEDED, "b" * 40: state}
 
 
 def with_file(o: Office, *hashes: str) -> list[Raw]:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from responders._alarms import Alarm, over, tell_alarms, trouble
 from tests.fakes.clients import GONE, FakeChat, Mishap, Mishaps
 from tests.unit.order_stand import Stand
@@ -88,3 +90,42 @@ def test_of_what_nobody_heard_nobody_hears_that_it_is_over() -> None:
     over(chats.ports, "smoke")
     chats.pass_time(2 * HOUR)
     assert "smoke" not in chats.stand.told()
+
+
+def test_two_workers_that_see_it_at_the_same_time_tell_it_once() -> None:
+    chats = Chats("slack")
+    chats.broken.clear()
+    others = [1]
+
+    def another(call: str) -> None:
+        if call == "chat.post" and others:
+            others.clear()
+            tell_alarms(chats.ports)
+
+    slack = FakeChat(chats.stand.tenant, path="/slack/one", before=another)
+    chats.ports = replace(chats.ports, chats={"slack": slack})
+    trouble(chats.ports, "smoke", "there is smoke")
+    assert not others
+    assert (chats.posts(), chats.told()) == (1, True)
+
+
+def test_what_a_worker_ended_in_is_told_by_another_one_soon() -> None:
+    chats = Chats("slack")
+    chats.broken.clear()
+
+    class EndedError(BaseException):
+        pass
+
+    def end(call: str) -> None:
+        if call == "chat.post":
+            raise EndedError
+
+    working = chats.ports
+    chats.ports = replace(working, chats={"slack": FakeChat(chats.stand.tenant, path="/slack/one", before=end)})
+    with pytest.raises(EndedError):
+        trouble(chats.ports, "smoke", "there is smoke")
+    chats.ports = working
+    chats.pass_time(timedelta(minutes=1))
+    assert not chats.told()
+    chats.pass_time(timedelta(minutes=1))
+    assert (chats.posts(), chats.told()) == (1, True)

@@ -14,6 +14,7 @@ from responders._archive import Archive
 from responders._calls import FETCHES, SLOW_FOR
 from responders._capture import Leg, Progress
 from responders._flow import Flow
+from responders._governed import GovernedDevices
 from responders._interface import Desk, Finished, Gathered
 from responders._ports import ARCHIVE, OVERDUE
 from responders._wiring import once
@@ -265,7 +266,8 @@ def test_a_result_of_live_response_that_trickles_is_given_up_too(start: bool) ->
 
     stand = Stand()
     downloads = (Trickle if start else Anew)(stand.clock)
-    stand.ports = replace(stand.ports, downloads=downloads, devices=Answering(b"x"))
+    devices = GovernedDevices(Answering(b"x"), stand.ports.governor)
+    stand.ports = replace(stand.ports, downloads=downloads, devices=devices)
     now, known = stand.clock.now(), Progress(leg=Leg.FETCH, path="/root/x.tar.gz", folder="/root", packed=False)
     row = leg("collect_logs", known.model_dump_json())
     row = row.model_copy(update={"device": HOST, "version": "", "since": now, "created": now, "due": now})

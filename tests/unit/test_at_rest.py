@@ -17,6 +17,7 @@ from responders._calls import FETCHES
 from responders._capture import Fetched, Leg, Progress
 from responders._desk import Desk
 from responders._flow import Flow
+from responders._governed import GovernedDevices
 from responders._interface import Desk as AnyDesk
 from responders._interface import Finished, Gathered
 from responders._run import run_folder
@@ -24,6 +25,7 @@ from responders._verify import check
 from responders.collect_package import CollectPackage
 from shared.clients.interface import Download
 from shared.models.action import Action, State
+from tests.fakes.signing import FakeMac
 from tests.fakes.storage import FakeClock, FakeEvidence
 from tests.unit.archived import Served
 from tests.unit.incidents import action
@@ -39,7 +41,7 @@ class Slow(FakeEvidence):
     """To read what lies under `what` takes `seconds` in all."""
 
     def __init__(self, clock: FakeClock, what: str, seconds: float, name: str = "evidence") -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, mac=FakeMac().of)
         self._clock, self._what, self._seconds = clock, what, seconds
         self.reads = 0
 
@@ -81,7 +83,8 @@ def test_a_package_is_sealed_though_no_call_can_read_it_again() -> None:
 def captured(stand: Stand, **ports: Any) -> Action:  # noqa: ANN401 - whatever ports there are
     """An image whose only part lies in staging, and which is to be joined."""
     served = Served(lambda link, start, _: _download(PACKED if link == "l" else CLEAN, start))
-    stand.ports = replace(stand.ports, devices=Answering(CLEAN), downloads=served, **ports)
+    devices = GovernedDevices(Answering(CLEAN), stand.ports.governor)
+    stand.ports = replace(stand.ports, devices=devices, downloads=served, **ports)
     now = stand.clock.now()
     told = {"device": HOST, "version": "", "since": now, "created": now, "due": now, "accepted_at": now, "severity": 1}
     row = leg("capture_memory").model_copy(update={**told, "params": {"purpose": "x"}})
@@ -138,6 +141,28 @@ def test_so_is_an_image_and_the_device_is_cleaned_up() -> None:
     assert over.state is State.SUCCEEDED
     assert marks(evidence, over) == [f"data/memory/memory.lime.gz received-only: {UNREAD}"]
     assert evidence.reads <= FETCHES
+    assert check(Stored(evidence, run_folder(over))).whole
+
+
+def test_an_image_that_was_altered_in_staging_ends_with_the_device_cleaned_up() -> None:
+    """A bit of a piece, as long as it was. Nothing of it is archived, and what is told says why."""
+    stand = Stand()
+    evidence, staging = FakeEvidence(mac=FakeMac().of), FakeEvidence()
+    row = captured(stand, evidence=evidence, staging=staging)
+    (name,) = [each for each in staging.stored if each.endswith("/000000")]
+    stored, data = staging.stored[name]
+    staging.stored[name] = (stored, data[:-1] + bytes([data[-1] ^ 1]))
+    given_up = archive(stand, row, 2 * FETCHES)
+    progress = Progress.model_validate_json(given_up.progress)
+    assert (given_up.state, progress.leg) == (State.PLANNED, Leg.CLEAN)
+    assert f"{name} is no longer what was staged" in progress.why
+    entry = stand.ports.ledger.open_action(row.key)
+    assert entry
+    now = stand.clock.now()
+    stand.ports.ledger.move(entry, given_up.to(State.FETCHING, now, due=now, machine_action="leg"))
+    over = archive(stand, row, FETCHES)
+    assert (over.state, over.detail) == (State.UNAVAILABLE, progress.why)
+    assert not any("memory.lime" in each.name for each in over.artefacts)
     assert check(Stored(evidence, run_folder(over))).whole
 
 

@@ -92,8 +92,8 @@ def test_our_own_collection_that_ended_badly_and_was_counted_is_not_adopted_agai
     assert standing(ended, of=action(responder="collect_package", ended=("first",))) == Clear()
 
 
-@pytest.mark.parametrize("status", ["Pending", "InProgress"])
-def test_our_own_collection_that_goes_on_is_ours_though_a_404_once_said_that_it_was_not_there(status: str) -> None:
+@pytest.mark.parametrize("status", ["Pending", "InProgress", "Succeeded"])
+def test_our_own_collection_that_goes_on_or_is_done_is_ours_though_a_404_once_denied_it(status: str) -> None:
     mine = machine_action(KIND, status, id="first", requestorComment=f"{OWN}1]")
     assert standing(mine, of=action(responder="collect_package", ended=("first",))) == Ours(mine)
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -422,6 +423,8 @@ def test_a_link_reads_for_eight_hours_and_is_noted_with_whom_it_is_for(office: O
     assert told["until"].startswith(f"{office.run.clock.now().date()} {office.run.clock.now().hour + 8:02d}:")
     (noted,) = accesses(office.run.evidence, office.run.folder)
     assert (noted.what, noted.to, noted.why.purpose) == ("shared", "bob", "review")
+    assert noted.clocks.storage == noted.at  # and beside it that of this machine, which is another year
+    assert datetime.fromisoformat(noted.clocks.host) > datetime.fromisoformat(noted.at) + timedelta(days=30)
     assert "sig=" not in noted.line.decode()
     assert office.call("evidence", "share", office.name, "data/none", "--to", "bob").exit_code == 2
 

@@ -66,6 +66,20 @@ def test_what_was_called_off_is_asked_for_anew_where_that_is_taken_back(classifi
     assert stand.posts("/isolate") == 2
 
 
+@pytest.mark.parametrize("classification", BENIGN)
+def test_it_is_so_though_that_comes_before_the_end_was_seen(classification: str) -> None:
+    stand = away(Stand())
+    for each in (classification, "truePositive"):
+        stand.clock.advance(5)
+        stand.tenant.incidents.change(INCIDENT, {"classification": each})
+        stand.flow.watch()
+        stand.wait(0)
+    assert (stand.made(), stand.action().state) == (["Isolate Cancelled"], State.ACCEPTED)
+    stand.wait(90)
+    returned(stand)
+    assert stand.isolated()
+
+
 def test_what_a_person_had_cancelled_is_not() -> None:
     stand = away(Stand())
     stand.order("cancel", action=stand.action().id)

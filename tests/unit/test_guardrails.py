@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from responders._guardrails import Counts, Go, Ordered, Ruling, Stop, Wait, rule, rule_caps, sensitive_role
 from responders._guardrails import told as words
+from responders._news import Stock
 from shared.config import Caps, Protected
 from shared.models.action import Action, Spent
 from shared.models.asked import Released
@@ -479,6 +480,20 @@ def test_a_cap_of_nothing_lets_nothing_pass(caps: Caps) -> None:
 def test_an_isolation_dated_in_the_future_counts() -> None:
     ahead = spent(10, NOW + timedelta(minutes=5))
     assert isinstance(rule_caps(replace(NONE_YET, sent=ahead), ROOMY, NOW), Wait)
+
+
+@pytest.mark.parametrize(("device", "limit", "goes"), [(HOST1, 2, True), (HOST1, 1, False), ("b2", 2, False)])
+def test_a_further_file_of_a_device_has_its_place_where_the_caps_still_have_room_for_the_device(
+    device: str, limit: int, *, goes: bool
+) -> None:
+    """Two devices count; a file more of one of them is no third, but is one of two."""
+    file = action(responder="stop_quarantine", goal="one")
+    stock = Stock(NONE_YET)
+    for each in (file, file.model_copy(update={"device": "a1"})):
+        stock = stock.with_one_more(each, NOW)
+    further = file.model_copy(update={"goal": "other", "device": device})
+    for caps in (Caps(per_incident=limit), Caps(per_hour=limit), Caps(per_day=limit)):
+        assert isinstance(stock.capped(further, caps.model_copy(update={"fleet_share": 1}), NOW), Go) is goes
 
 
 CAPS = st.builds(

@@ -28,6 +28,7 @@ from responders._policies import SHIPPED, Policies
 from responders._ports import Ports
 from responders._wiring import responders
 from shared.config import load
+from shared.errors import Transient
 from shared.models.action import State
 from tests.fakes.storage import FakeClock, FakeDocuments, FakeRows
 from tests.unit.incidents import NOW, action
@@ -93,10 +94,28 @@ def test_a_timer_that_stands_still_is_told_by_the_other_and_told_again_when_it_r
 
 
 def test_a_heartbeat_is_written_once_a_minute(stand: Stand) -> None:
-    assert beat(stand.ports, FOLLOW)
-    assert not beat(stand.ports, FOLLOW)
+    looks: list[object] = []
+    for _ in range(2):
+        beat(stand.ports, FOLLOW, looks.append)
+    assert len(looks) == 1
     stand.clock.advance(60)
-    assert beat(stand.ports, FOLLOW)
+    beat(stand.ports, FOLLOW, looks.append)
+    assert len(looks) == 2
+
+
+def test_a_timer_whose_look_always_fails_is_silent(stand: Stand) -> None:
+    """Nobody else would hear that nothing is looked at any more."""
+
+    def fail(_: object) -> None:
+        raise Transient("rows.query: storage cannot be reached")
+
+    beat(stand.ports, FOLLOW)
+    for _ in range(11):
+        stand.clock.advance(60)
+        with pytest.raises(Transient):
+            beat(stand.ports, FOLLOW, fail)
+    look_at_follow(stand.ports)
+    assert "timer follow" in stand.told()
 
 
 def test_a_timer_that_never_ran_is_no_trouble_yet(stand: Stand) -> None:

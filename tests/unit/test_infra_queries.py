@@ -28,6 +28,7 @@ from shared.config import load
 from shared.errors import Rejected, Throttled, Transient
 from shared.models.action import Artefact, State
 from shared.storage.interface import Stored
+from tests.fakes.signing import FakeMac
 from tests.fakes.storage import FakeClock, FakeDocuments, FakeEvidence, FakeQueues, FakeRows
 from tests.unit.incidents import NOW, action
 from tests.unit.templates import QUERIES, text
@@ -58,6 +59,7 @@ def ports() -> Ports:
     own = {"settings": settings, "clock": clock, "ledger": Ledger(rows), "queues": queues, "chats": {}}
     more = {
         "evidence": FakeEvidence(),
+        "mac": FakeMac(),
         "documents": FakeDocuments(),
         "governor": Governor(rows, clock, settings),
         "responders": responders(),

@@ -215,6 +215,24 @@ def test_a_marker_of_another_deployment_or_action_is_not_ours(comment: str) -> N
     assert standing(theirs) == Others(theirs)
 
 
+def test_our_own_isolation_that_a_person_undid_was_done_all_the_same() -> None:
+    """Where there is a newer reason it is sent again instead."""
+    mine = machine_action("Isolate", "Succeeded", requestorComment=f"{OWN}1]", **at(NOW - 2 * HOUR))
+    release = machine_action("Unisolate", "Succeeded", **at(NOW))
+    since = "released by analyst@contoso.com since"
+    assert standing(mine, release, of=action(device_alert=NOW - HOUR)) == Ours(mine, since)
+    assert standing(mine, release, of=action(device_alert=NOW + HOUR)) == Clear()
+    counted = action(device_alert=NOW - HOUR, ended=(mine.id,))
+    assert standing(mine, release, of=counted) == Ours(mine, since)
+    assert isinstance(standing(mine.model_copy(update={"status": "failed"}), release, of=counted), Refuse)
+
+
+def test_our_own_isolation_that_succeeded_is_ours_though_a_404_once_denied_it() -> None:
+    """As somebody else's it would never be given back."""
+    mine = machine_action("Isolate", "Succeeded", requestorComment=f"{OWN}1]")
+    assert standing(mine, of=action(ended=(mine.id,))) == Ours(mine)
+
+
 # Whatever was done to the device
 
 LISTED = st.lists(

@@ -12,7 +12,7 @@ from responders._flow import Flow
 from responders._lacks import had, lacks, not_to_be_planned, refused_of_late, remember
 from responders._refusal import Asked, Service
 from responders._refusals import refusal_of
-from shared.errors import Rejected
+from shared.errors import Rejected, Transient
 from shared.models.action import State
 from shared.models.asked import Stage
 from tests.fakes.clients import DISABLED, FakeChat, Mishap, Mishaps
@@ -118,6 +118,19 @@ def test_what_was_taken_before_it_was_refused_is_no_sign_that_it_can_be_had_agai
     assert "collect_package" in lacks(ports)
     had(ports, "collect_package", ports.clock.now())
     assert "collect_package" not in lacks(ports)
+
+
+def test_what_is_noted_is_told_though_nobody_lives_to_tell_it() -> None:
+    """Else it is not asked for again for a day, and nobody ever hears why."""
+    stand, _ = stand_without()
+    refusal = refusal_of(Rejected("off", status=403, code="DisabledFeature"), Service.DEFENDER, Asked.DEVICE)
+    stand.trouble.plan("rows.commit", 1, after=True)
+    with pytest.raises(Transient):
+        remember(stand.ports, "collect_package", refusal)
+    assert stand.trouble.over()
+    assert "collect_package" in lacks(stand.ports)
+    stand.wait(60)
+    assert stand.told().count("Bulkhead itself: unavailable collect_package") == 1
 
 
 @pytest.mark.parametrize(("call", "path"), [("devices.collect_package", "/collectInvestigationPackage")])

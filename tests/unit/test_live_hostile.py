@@ -18,10 +18,11 @@ from responders._interface import Finished, Onward
 from responders._library import scripts
 from responders._live import LONGEST, MOST_TEXT
 from responders._memory import Facts, decide
+from responders._transfer import Damaged
 from responders.capture_memory import CaptureMemory
 from responders.collect_logs import CollectLogs
 from responders.run_script import RunScriptOn
-from shared.errors import Cause, Incomplete
+from shared.errors import Altered, Cause, Incomplete, Transient
 from shared.models.tool import Tool
 from shared.storage.interface import MAX_TEXT_UNITS
 from shared.storage.limits import utf16_units
@@ -190,6 +191,38 @@ def test_an_image_that_no_call_can_read_to_its_end_is_given_up_aloud() -> None:
     ended = Progress.model_validate_json(found.progress)
     assert (ended.leg, ended.todo[:9]) == (Leg.CLEAN, "its parts")
     assert "too large to be read through in one call" in ended.why
+
+
+@pytest.mark.parametrize("error", [Altered("part-00001/000/000003"), Damaged("part-00001 is not whole")])
+def test_an_image_whose_parts_are_no_longer_what_came_ends_with_the_device_cleaned_up(error: Transient) -> None:
+    """Its sessions are over, so nothing can be fetched anew. Another reading may be right, and seven are tried."""
+
+    class Spoilt(Desk):
+        def join(self, name: str, parts: Sequence[Part], *, kind: str, media_type: str, device: str = "") -> Artefact:
+            del name, parts, kind, media_type, device
+            raise error
+
+    known = progress(Leg.JOIN, size=5, format="lime")
+    row = leg("capture_memory", known)
+    with pytest.raises(type(error)):
+        CaptureMemory().gather(row.model_copy(update={"fetches": FETCHES - 1}), Spoilt(Answering(), snapshot=b"{}"))
+    last = row.model_copy(update={"fetches": FETCHES})
+    found = CaptureMemory().gather(last, Spoilt(Answering(), snapshot=b"{}", left=240.0))
+    assert isinstance(found, Onward)
+    ended = Progress.model_validate_json(found.progress)
+    assert (ended.leg, ended.todo[:8]) == (Leg.CLEAN, "find out")
+    assert "its parts are no longer what came" in ended.why
+
+
+def test_other_trouble_while_an_image_is_joined_rises_the_last_time_too() -> None:
+    class Away(Desk):
+        def join(self, name: str, parts: Sequence[Part], *, kind: str, media_type: str, device: str = "") -> Artefact:
+            del name, parts, kind, media_type, device
+            raise Transient("the storage is away", status=503)
+
+    row = leg("capture_memory", progress(Leg.JOIN, size=5, format="lime")).model_copy(update={"fetches": FETCHES})
+    with pytest.raises(Transient, match="away"):
+        CaptureMemory().gather(row, Away(Answering(), snapshot=b"{}"))
 
 
 def test_a_result_that_is_nested_for_ever_is_asked_for_again() -> None:

@@ -17,6 +17,7 @@ from responders._notices import (
     UNSURE,
     Message,
     Telling,
+    breather,
     chapter_of,
     compose,
     digest_of,
@@ -62,6 +63,13 @@ def due(
     of: IncidentState | None = None,
 ) -> str:
     return due_kind(of or state(), actions, notices, now, contains)[0]
+
+
+def test_an_end_waits_until_the_one_before_it_is_a_minute_old() -> None:
+    ends = [told(FINAL, chapter=1), told(FINAL, chapter=2, since=NOW + timedelta(seconds=20)), told(STARTED, chapter=3)]
+    assert breather([], NOW) == []
+    assert breather(ends, NOW + timedelta(seconds=30)) == [timedelta(seconds=50)]
+    assert breather(ends, NOW + timedelta(seconds=20) + GRACE) == []
 
 
 # Started
@@ -314,6 +322,14 @@ def test_what_began_again_and_ended_as_before_is_told_to_have_ended() -> None:
     again = [*before, told(STARTED, [isolation(State.PLANNED)], chapter=2)]
     assert due([waits], again) == FINAL
     assert due([waits], [*again, told(FINAL, [waits], chapter=2)]) == ""
+
+
+def test_an_end_that_only_one_channel_knows_is_told_to_all() -> None:
+    waits, refused = isolation(State.WAITING), isolation(State.REFUSED)
+    elsewhere = told(FINAL, [refused]).model_copy(update={"channel": "defender"})
+    assert due([refused], [told(FINAL, [refused]), elsewhere]) == ""
+    assert due([refused], [told(FINAL, [waits]), elsewhere]) == FINAL
+    assert due([refused], [elsewhere, told(FINAL, [waits])]) == FINAL
 
 
 def test_a_digest_follows_how_the_actions_stand_and_nothing_else() -> None:

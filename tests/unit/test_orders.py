@@ -296,6 +296,26 @@ def test_the_end_of_a_long_hold_fires_no_backlog() -> None:
     assert not stand.posts("/isolate")
 
 
+def test_the_end_of_a_hold_lets_the_isolation_go_on_before_the_package() -> None:
+    """Else a worker that is quick asks for the package in between, and the isolation waits for its end."""
+    stand = Stand()
+    stand.order("hold", why="maintenance")
+    stand.harm(HOST)
+    held = {each.responder for each in stand.ports.ledger.actions(INCIDENT) if each.held}
+    assert {"isolate", "collect_package"} <= held
+    seen: list[set[str]] = []
+
+    def after(call: str) -> None:
+        if call == "rows.commit":
+            seen.append({each.responder for each in stand.ports.ledger.actions(INCIDENT) if each.held})
+
+    stand.order("resume")
+    stand.rows.after = after
+    stand.wait(60)
+    assert any("collect_package" in each and "isolate" not in each for each in seen)
+    assert not any("isolate" in each and "collect_package" not in each for each in seen)
+
+
 def test_what_is_reserved_when_the_hold_begins_is_not_sent() -> None:
     """The last look is right before the call."""
     taken = False

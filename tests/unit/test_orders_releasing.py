@@ -110,6 +110,20 @@ def test_a_device_that_is_not_isolated_needs_no_release_and_none_is_sent() -> No
     assert not stand.posts("/unisolate")
 
 
+def test_somebody_elses_isolation_that_defender_does_not_show_yet_is_released_once_it_does() -> None:
+    """Whoever ordered it would be told that the device is not isolated, and it would stay so."""
+    stand = Stand(tenant={"visibility_seconds": 25})
+    stand.tenant.person_orders("isolate", HOST, "analyst@contoso.com")
+    stand.clock.advance(21)
+    assert stand.isolated()
+    record = stand.later(stand.order("release", device=HOST, why=WHY), 1)
+    assert record.state is Stage.WAITING
+    assert "as far as Defender shows" in stand.action("release", incident="orders").detail
+    done = stand.later(record)
+    assert "is done: it had been isolated by analyst@contoso.com, not by us" in done.answer
+    assert not stand.isolated()
+
+
 def test_a_release_that_is_under_way_already_is_followed() -> None:
     stand = contained()
     stand.tenant.person_orders("unisolate", HOST, "analyst@contoso.com")

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from responders._notices import CONTAINED, FINAL, STARTED, WAITING, compose, page_due
+from responders._notices import CONTAINED, FINAL, STARTED, WAITING, compose
 from responders._nudges import tell
 from responders._rendering import pager
+from responders._waking import page_due
 from shared.models.action import Action, State
 from shared.models.progress import Notice
 from tests.unit.consoles import DC, FIRST, SECOND, Office, on_domain_controller, on_workstation

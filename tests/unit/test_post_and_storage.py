@@ -1,13 +1,15 @@
-"""What storage does right behind a POST says nothing of the POST: a device that is being isolated counts as such. And
-what storage refuses is told as the storage's refusal.
+"""What storage does right behind a POST says nothing of the POST: a device that is being isolated counts as such. What
+it does right before it may make the POST too late. And what storage refuses is told as the storage's refusal.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
+from responders._governor import LEASE
 from shared.errors import Denied, Transient
 from shared.models.action import State
 from tests.unit.order_stand import HOST, Stand
@@ -36,6 +38,24 @@ def test_storage_that_fails_behind_a_post_does_not_make_it_unsent(call: str, num
     held = [spent.id for spent in stand.ports.ledger.caps().value.sent]
     assert held == [stand.action().id]
     assert stand.posts("/isolate") == 1
+
+
+def test_where_storage_is_slow_to_say_whether_all_is_held_nothing_is_sent_on_a_lease_that_is_over() -> None:
+    """Else it may be sent although Defender asked to wait meanwhile, and after somebody took its sender for dead."""
+    ages: list[timedelta] = []
+
+    def before(port: str) -> None:
+        if port == "devices.actions" and not stand.trouble.over() and stand.action().state is State.SENDING:
+            stand.trouble.plan("rows.get", 1, after=False, instead=lambda: stand.clock.advance(LEASE + 1))
+        if port == "devices.isolate":
+            ages.append(stand.clock.now() - stand.action().since)
+
+    stand = Stand(before=before)
+    stand.harm(HOST)
+    assert stand.trouble.over()
+    stand.wait(30)
+    assert stand.posts("/isolate") == 1
+    assert max(ages) < timedelta(seconds=LEASE)
 
 
 def test_a_reading_that_the_storage_refuses_is_not_told_as_a_refusal_of_graph() -> None:

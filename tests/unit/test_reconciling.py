@@ -126,6 +126,49 @@ def test_a_false_positive_that_is_taken_back_has_the_device_isolated_again() -> 
         assert stand.isolated() is isolated
 
 
+def reclassified(stand: Stand, classification: str) -> None:
+    """Have an analyst classify the incident, and the product see it."""
+    stand.clock.advance(5)
+    stand.tenant.incidents.change("7", {"classification": classification})
+    stand.flow.watch()
+    stand.wait(0)
+
+
+@pytest.mark.parametrize("unseen", [0, 60])
+def test_one_that_is_taken_back_while_the_release_is_under_way_does_too(unseen: int) -> None:
+    """Once the release is over, nothing would have the incident assessed again. It is over in Defender already where
+    the tick stood still for so long.
+    """
+    stand = Stand()
+    stand.harm(HOST)
+    stand.wait(90)
+    reclassified(stand, "falsePositive")
+    assert stand.action("release").state is State.ACCEPTED
+    stand.clock.advance(unseen)
+    reclassified(stand, "truePositive")
+    stand.wait(400)
+    assert stand.isolated()
+    assert stand.posts("/isolate") == 2
+    slot = stand.ports.ledger.slot(HOST)
+    assert slot
+    assert slot.value.owner == stand.action().key
+
+
+def test_one_that_is_taken_back_before_the_release_was_sent_leaves_it_isolated() -> None:
+    stand = Stand()
+    stand.harm(HOST)
+    stand.wait(90)
+    stand.order("hold", why="wait")
+    reclassified(stand, "falsePositive")
+    assert stand.action("release").state is State.WAITING
+    reclassified(stand, "truePositive")
+    stand.order("resume")
+    stand.wait(400)
+    assert stand.isolated()
+    assert stand.action("release").state is State.WITHDRAWN
+    assert (stand.posts("/isolate"), stand.posts("/unisolate")) == (1, 0)
+
+
 def test_a_false_positive_frees_a_device_whose_isolation_defender_has_forgotten() -> None:
     stand = Stand()
     stand.harm(HOST)

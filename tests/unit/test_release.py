@@ -70,6 +70,23 @@ def test_one_that_somebody_else_isolated_is_not_released_without_a_persons_word(
     assert found == Refuse("it is isolated by analyst@contoso.com since, and that stands")
 
 
+def test_one_that_somebody_else_isolated_before_us_is_not_released_without_a_persons_word() -> None:
+    """Ours came on top of theirs, which Defender did not show yet."""
+    theirs = machine_action("Isolate", "Succeeded", **at(NOW - HOUR))
+    ours = machine_action("Isolate", "Succeeded", requestorComment=f"x {MARKER}0/1]", **at(NOW))
+    assert standing(theirs, ours) == Refuse("it was isolated by analyst@contoso.com before us, and that stands")
+    found = standing(theirs, ours, of=action(responder="release", approved=True))
+    assert found == Clear("it had been isolated by analyst@contoso.com, and then by us too")
+
+
+@pytest.mark.parametrize("comment", ["by hand", f"x {MARKER}1/1]"])
+def test_what_somebody_else_isolated_before_it_was_given_back_binds_nobody(comment: str) -> None:
+    theirs = machine_action("Isolate", "Succeeded", **at(NOW - 2 * HOUR))
+    freed = machine_action("Unisolate", "Succeeded", requestorComment=comment, **at(NOW - HOUR))
+    ours = machine_action("Isolate", "Succeeded", requestorComment=f"x {MARKER}0/1]", **at(NOW))
+    assert standing(theirs, freed, ours) == Clear()
+
+
 @pytest.mark.parametrize("listed", [(), (machine_action("Isolate", "Failed"),), (machine_action("LiveResponse"),)])
 def test_a_device_that_is_not_isolated_needs_none(listed: tuple[MachineAction, ...]) -> None:
     assert standing(*listed) == Done("the device is not isolated")
@@ -115,7 +132,7 @@ def test_our_own_release_of_any_attempt_is_adopted(status: str) -> None:
     mine = machine_action("Unisolate", status, requestorComment=f"{OWN}3] [by order]")
     assert standing(machine_action("Isolate", "Pending"), mine) == Ours(mine)
     again = standing(mine, of=RELEASE.model_copy(update={"ended": (mine.id,)}))
-    assert isinstance(again, Ours) == (not mine.final)  # what goes on has not ended, though a 404 once denied it
+    assert isinstance(again, Ours) == (status != "Cancelled")  # the others did not end badly, though a 404 denied them
 
 
 LISTED = st.lists(

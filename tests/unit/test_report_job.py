@@ -13,11 +13,12 @@ from local.tenant import samples
 from responders._alarms import troubles
 from responders._cases import REPORTS
 from responders._flow import Flow
+from responders._ports import REPORT
 from responders._report.closing import FILES
 from responders._report.job import Reporting
 from responders._report.kept import labels, placed, written
 from responders._sealing import CUSTODY_EVENT
-from shared.errors import NotFound, Transient
+from shared.errors import Denied, NotFound, Transient
 from shared.models.reported import Reported
 from shared.storage.interface import Pages
 from tests.fakes.storage import FakePages
@@ -162,6 +163,62 @@ def test_a_report_that_another_worker_overtook_is_made_once_more(stand: Stand) -
     stand.wait(1200)
     stand.flow.report(ID)
     assert b"She opened the invoice herself." in pages(stand)[f"incidents/{ID}/report.html"][0]
+
+
+def test_who_comes_while_a_report_is_being_made_waits_and_finds_it_done(stand: Stand) -> None:
+    """Else each outdates what the others make, and all of them begin again."""
+    put: list[str] = []
+
+    def crowd(call: str) -> None:
+        put.append(call)
+        if len(put) == 1:
+            stand.flow.order(json.dumps(order | {"id": "note-0001", "text": "The second one."}))
+            for _ in range(12):
+                Reporting(watched, stand.clock.now() + timedelta(minutes=4)).run(ID)
+            assert len(put) == 1
+
+    stand.wait(1200)
+    assert waiting(stand) == []
+    order = {"id": "note-0000", "kind": "note", "by": "mori@example.com", "at": "2026-01-05T09:20:00Z", "incident": ID}
+    stand.flow.order(json.dumps(order | {"text": "The first one."}))
+    watched = replace(stand.ports, pages=Watched(stand.ports.pages, crowd))
+    Reporting(watched, stand.clock.now() + timedelta(minutes=4)).run(ID)
+    files = len(put)
+    assert waiting(stand) == [ID] * 12
+    stand.flow = Flow(watched)
+    stand.wait(600)
+    assert (len(put), waiting(stand)) == (2 * files, [])
+    assert b"The second one." in pages(stand)[f"incidents/{ID}/report.html"][0]
+
+
+def test_a_report_that_storage_refused_is_made_within_the_hour(stand: Stand) -> None:
+    """Nothing else of the incident may ever change."""
+
+    def refuse(call: str) -> None:
+        if call == "pages.put":
+            raise Denied("pages.put: the storage answered 403", status=403)
+
+    order = {"id": "note-0001", "kind": "note", "by": "mori@example.com", "at": "2026-01-05T09:30:00Z"}
+    usual = stand.ports.pages
+    stand.ports = replace(stand.ports, pages=Watched(usual, refuse))
+    stand.flow = Flow(stand.ports)
+    stand.flow.order(json.dumps(order | {"incident": ID, "text": "She opened the invoice herself."}))
+    stand.wait(1200)
+    stand.flow.report(ID)
+    stand.ports = replace(stand.ports, pages=usual)
+    stand.flow = Flow(stand.ports)
+    before = waiting(stand)
+    for _ in range(2):
+        stand.flow.housekeeping()
+    assert waiting(stand) == [*before, ID]
+    assert b"She opened" not in pages(stand)[f"incidents/{ID}/report.html"][0]
+    stand.flow.report(ID)
+    assert b"She opened" in pages(stand)[f"incidents/{ID}/report.html"][0]
+
+
+def waiting(stand: Stand) -> list[str]:
+    found: list[str] = stand.ports.queues.waiting(REPORT)  # type: ignore[attr-defined]
+    return found
 
 
 def test_a_worker_that_dies_between_the_row_and_the_revision_leaves_no_gap(stand: Stand) -> None:

@@ -20,6 +20,7 @@ from responders._report.chapters import evidence, network, persistence
 from responders._report.closing import interview
 from responders._report.devices import devices
 from responders._report.page import clock_of, page
+from responders._report.plain import plain
 from responders._report.revisions import revision_name, wanted
 from responders._report.summary import still_contained, summary
 from responders._report.tree import IN_ALL, PER_DEVICE, Node, forest
@@ -227,6 +228,36 @@ def test_where_all_was_taken_back_from_what_is_harmless_nothing_is_missing(begun
     made = replace(made, state=made.state.model_copy(update={"verdict": Verdict.HARMLESS}))
     view = summary(made, ENGLISH, {})
     assert (view["headline"], view["headline_kind"]) == ("Nothing had to be contained.", "good")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, False),
+        ({"more_alerts": "https://graph.example/alerts?$skiptoken=1"}, True),
+        ({"alerts": ()}, True),
+        ({"alerts": (), "status": "redirected"}, False),
+    ],
+)
+def test_alerts_that_were_not_read_are_told_to_be_missing(changed: dict[str, object], said: bool) -> None:
+    """Those of what is harmless for certain are not asked for, and a page may be refused."""
+    made = report(0)
+    made = replace(made, incident=made.incident.model_copy(update=changed))
+    count = len(made.incident.alerts)
+    assert (f"there are more than the {count} on this page" in plain(made)) is said
+
+
+def test_where_there_are_too_many_moments_alerts_are_told_and_how_many_are_left_out() -> None:
+    late = incident().alerts[0].model_copy(update={"created": at(100_000), "first": None})
+    many = tuple(action("isolate", State.SUCCEEDED, device=f"{number:040x}") for number in range(80))
+    made = report(0, actions=many)
+    made = replace(made, incident=made.incident.model_copy(update={"alerts": (*made.incident.alerts, late)}))
+    told, more = moments.key_moments(made, ENGLISH)
+    assert len(told) == 60
+    assert more > 20
+    assert told[-1].at == late.created
+    assert f"and {more} more, which are in the timeline" in plain(made)
+    assert f"and {more} more, which are in the timeline" in page(made, assets())
 
 
 def test_what_waits_is_told_with_its_commands() -> None:

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import logging
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -29,7 +29,6 @@ from tests.unit.incidents import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
 
     from responders._ports import Ports
 
@@ -83,12 +82,14 @@ def due(run: Archived) -> Ports:
 
 def test_a_run_that_is_as_it_was_sealed_is_noted_and_rings_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     run = sealed()
-    ports = due(run)
+    ports: Any = due(run)
+    ports.host_time = lambda: datetime(1999, 12, 31, tzinfo=UTC)
     with caplog.at_level(logging.INFO):
         reverify(ports, run.clock.now() + timedelta(minutes=8))
     assert "alarm" not in caplog.text
     (noted,) = accesses(run.evidence, run.folder)
     assert (noted.what, noted.who.function) == ("verified", "housekeeping")
+    assert (noted.clocks.host, noted.clocks.storage) == ("1999-12-31T00:00:00.000Z", noted.at)
     assert noted.detail.endswith(" 0 differences")
 
 

@@ -56,6 +56,13 @@ def test_ours_is_adopted() -> None:
     assert standing(mine) == Ours(mine)
 
 
+def test_ours_that_succeeded_is_not_asked_for_again_though_a_404_once_denied_it() -> None:
+    done = machine_action("RunAntiVirusScan", "Succeeded", requestorComment=f"{OWN}1]")
+    failed = done.model_copy(update={"id": "failed", "status": "failed"})
+    assert standing(done, of=QUICK.model_copy(update={"ended": (done.id,)})) == Ours(done)
+    assert standing(failed, of=QUICK.model_copy(update={"ended": (failed.id,)})) == Clear()
+
+
 def test_somebody_elses_scan_is_followed_where_it_is_deep_enough() -> None:
     assert standing(running("Quick")) == Others(running("Quick"))
     assert standing(running("Full")) == Others(running("Full"))

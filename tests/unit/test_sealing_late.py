@@ -8,8 +8,10 @@ import pytest
 
 from responders._access import Stored, runs
 from responders._archive import WITHOUT_A_WORD, Archive
+from responders._calls import FETCHES
 from responders._capture import Leg, Progress
 from responders._flow import Flow
+from responders._governed import GovernedDevices
 from responders._housekeeping import Housekeeping
 from responders._run import run_folder
 from responders._verify import check
@@ -37,7 +39,8 @@ def begun(vault: Vault) -> tuple[Stand, Action]:
     row = leg("capture_memory", Progress(leg=Leg.PREFLIGHT).model_dump_json())
     row = row.model_copy(update={**told, "accepted_at": now, "params": {"purpose": "x"}})
     assert stand.ports.ledger.add(row)
-    Archive(replace(stand.ports, devices=Answering(said), downloads=served)).run(now + timedelta(minutes=8))
+    devices = GovernedDevices(Answering(said), stand.ports.governor)
+    Archive(replace(stand.ports, devices=devices, downloads=served)).run(now + timedelta(minutes=8))
     stand.ports = replace(stand.ports, signer=vault)
     stand.flow = Flow(stand.ports)
     stands = stand.ports.ledger.action(INCIDENT, row.key)
@@ -80,6 +83,27 @@ def test_it_is_tried_until_the_key_is_there_and_the_row_stays_open_for_it() -> N
     assert ended(stand, row).due is None
     Housekeeping(stand.ports).run(stand.clock.now() + timedelta(minutes=8))
     assert stand.ports.ledger.open_action(row.key) is None
+
+
+def test_so_is_what_lies_among_more_of_somebody_else_s_than_a_call_can_look_at() -> None:
+    """It is tried no more often than a download that takes all the time of a call."""
+    stand, row = begun(Vault())
+    calls: list[str] = []
+    for number in range(200):
+        stand.evidence.write_once(f"{run_folder(row)}/data/{number}.txt", [b"x"], metadata={})
+
+    def before(call: str) -> None:
+        if call == "evidence.head":
+            calls.append(call)
+            stand.clock.advance(10)
+
+    stand.evidence.before = before
+    stand.later(stand.order("cancel", action=row.id))
+    stand.wait(4 * 3600)
+    over = ended(stand, row)
+    assert (over.state, over.due) == (State.WITHDRAWN, None)
+    assert over.detail == "cancelled by order of Ann; what was gathered is not sealed"
+    assert len(calls) <= FETCHES * 48 + 6
 
 
 @pytest.mark.parametrize("fetches", [0, WITHOUT_A_WORD])

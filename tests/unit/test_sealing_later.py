@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from responders._access import Stored
+from responders._archive import WITHOUT_A_WORD
+from responders._calls import FETCHES
 from responders._flow import Flow
 from responders._run import run_folder
 from responders._verify import check
@@ -12,7 +14,8 @@ from shared.errors import BulkheadError, Denied, Transient
 from shared.models.action import Action, State
 from shared.models.archive.checkpoint import PublicKey
 from tests.fakes.clients import Mishap, Mishaps
-from tests.fakes.signing import FakeSigner
+from tests.fakes.signing import FakeMac, FakeSigner
+from tests.fakes.storage import FakeEvidence
 from tests.unit.order_stand import HOST, NOTHING, Stand
 
 CUT = Mishaps(lambda call: Mishap("truncate") if call == "downloads.open" else None)
@@ -76,3 +79,32 @@ def test_what_was_sealed_as_missing_stays_so_where_its_worker_died_before_the_ro
     assert "bulkhead retry" in again.todo
     assert stand.evidence.stored == sealed
     assert check(Stored(stand.ports.evidence, run_folder(again))).whole
+
+
+@pytest.mark.parametrize("fetches", [FETCHES - 1, WITHOUT_A_WORD])
+def test_what_was_sealed_as_whole_is_not_given_up_where_the_last_call_cannot_read_that(fetches: int) -> None:
+    """Storage is away for its first look, and there again as it gives up; or its workers never told."""
+    stand, action = gathered(Vault())
+    assert action.state is State.SUCCEEDED
+    sealed = dict(stand.evidence.stored)
+    away = [fetches < WITHOUT_A_WORD]
+
+    def first(call: str) -> None:
+        if call == "evidence.read" and away.pop():
+            away.append(False)
+            raise Transient("storage cannot be reached")
+        away[:] = [False]
+
+    evidence = FakeEvidence(mac=FakeMac().of, before=first)
+    evidence.stored = stand.evidence.stored
+    stand.ports = replace(stand.ports, evidence=evidence)
+    stand.flow = Flow(stand.ports)
+    entry = stand.ports.ledger.open_action(action.key)
+    assert entry
+    told = {"state": State.FETCHING, "finished_at": None, "fetches": fetches, "due": stand.clock.now(), "artefacts": ()}
+    stand.ports.ledger.move(entry, action.model_copy(update=told))
+    stand.wait(60)
+    again = stand.action("collect_package")
+    assert (again.state, again.detail) == (State.SUCCEEDED, action.detail)
+    assert set(again.artefacts) == set(action.artefacts)
+    assert evidence.stored == sealed

@@ -5,18 +5,21 @@ read no further than ours come to, is no part of the run, and stops nothing.
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from responders._access import accesses
 from responders._rewritten import broken_access
+from responders._untold import GRACE
 from responders._verify import SMALL
-from shared.errors import Rejected
+from shared.errors import Cause, Incomplete, Rejected
 from shared.models.archive.names import access_folder, check_payload
 from shared.storage.interface import Stored
+from tests.fakes.signing import FakeMac
 from tests.fakes.storage import FakeEvidence
-from tests.unit.archived import Archived, sealed
+from tests.unit.archived import LATER, Archived, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +49,7 @@ class Endless(FakeEvidence):
 
 
 def begun() -> Archived:
-    run = Archived(evidence=Endless())
+    run = Archived(evidence=Endless(mac=FakeMac().of))
     run.desk().keep_bytes("data/a.txt", b"x", kind="note", media_type="text/plain")
     return run
 
@@ -87,6 +90,50 @@ def test_what_no_item_can_be_called_is_no_part_of_the_run(name: str) -> None:
     run = begun()
     put(run, f"{run.folder}/{name}", b"y", action=run.action.id, kind="note")
     assert {each.object for each in run.checked_after_close().findings} == {name}
+
+
+def crowded(count: int) -> Archived:
+    """Among the items of an open run lie so many of somebody else's, each of which takes a second to look at."""
+    run = begun()
+    for number in range(count):
+        put(run, f"{run.folder}/data/{number}.txt", b"y")
+
+    def before(call: str) -> None:
+        if call == "evidence.head":
+            run.clock.advance(1)
+
+    run.evidence.before = before
+    return run
+
+
+@pytest.mark.parametrize(("last", "most"), [(False, LATER), (True, LATER + GRACE)])
+def test_any_number_of_strangers_is_looked_at_until_the_time_is_over(last: bool, most: timedelta) -> None:
+    """The platform ends a worker that goes on for longer, which then has said nothing."""
+    run = crowded(1000)
+    began = run.clock.now()
+    keeping = run.desk().run
+    keeping.last = last
+    with pytest.raises(Incomplete, match="lies more that is not told of than there is time to look at") as ended:
+        keeping.close("failed", missing="no time")
+    assert ended.value.cause is Cause.TIME
+    assert run.clock.now() == began + most
+    assert f"{run.folder}/checkpoint.json" not in run.evidence.stored
+
+
+def test_the_last_call_has_time_for_what_an_earlier_one_left_though_its_own_is_over() -> None:
+    run = crowded(10)
+    run.evidence.write_once(f"{run.folder}/data/x.txt", [b"x"], metadata={"action": run.action.id, "kind": "note"})
+    keeping = run.desk(timedelta(0)).run
+    keeping.last = True
+    keeping.close("failed", missing="no time")
+    assert {each.object for each in run.checked().findings} == {f"data/{number}.txt" for number in range(10)}
+    assert keeping.chain.find("kept", "data/x.txt")
+
+
+def test_a_call_whose_time_is_over_seals_what_is_all_told() -> None:
+    run = begun()
+    run.desk(timedelta(0)).run.close("succeeded")
+    assert run.checked().whole
 
 
 def test_an_item_is_no_folder_of_another_one() -> None:

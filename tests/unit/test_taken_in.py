@@ -15,7 +15,7 @@ import pytest
 
 from responders._calls import FETCHES
 from responders._zip import whole_zip
-from shared.errors import Incomplete, Transient
+from shared.errors import Incomplete, Rejected, Transient
 from shared.models.part import Part
 from tests.unit.archived import Archived, Served
 from tests.unit.test_transfer import DATA, DATE, NAME, ZIP, Crash, Server, encrypted, sha256, sweep
@@ -230,3 +230,17 @@ def test_what_a_sender_s_clock_showed_is_told_by_the_call_that_finds_it() -> Non
     run = unsealed("straight")
     fetched(run)
     assert told(run)[1] == DATE
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_committed_into_a_run_that_is_sealed(way: str) -> None:
+    """It could never be a part of it, nor be taken away again."""
+    made, gather = WAYS[way]
+    run = made()
+    run.desk().keep("data/other.txt", [b"x"], kind="note", media_type="text/plain")
+    run.desk().run.close("succeeded")
+    before = run.objects
+    with pytest.raises(Rejected, match="is sealed"):
+        gather(run)
+    assert run.objects == before
+    assert run.checked().whole

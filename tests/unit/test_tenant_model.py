@@ -461,6 +461,16 @@ def test_a_merge_moves_alerts_and_tags_but_not_comments(clock: Clock) -> None:
     assert (target["customTags"], target["comments"]) == (["mine"], [])
 
 
+def test_what_was_merged_away_takes_no_part_in_a_merge_whatever_its_status_is_since(clock: Clock) -> None:
+    tenant = tenant_of(clock)
+    for name in ("1", "2", "3"):
+        tenant.incidents.put(samples.low_severity_incident(name))
+    tenant.incidents.merge("1", "2")
+    tenant.incidents.change("1", {"status": "resolved"})
+    for source, into in (("2", "1"), ("1", "3")):
+        assert code_of(tenant.incidents.merge, source, into) == "400 BadRequest"
+
+
 def test_settings_report_every_mistake_at_once() -> None:
     with pytest.raises(ValueError, match=r"unknown setting 'colour'.*'pace'.*duplicate_isolate.*rates: isolate"):
         TenantSettings.from_json(

@@ -140,12 +140,12 @@ def test_what_is_large_comes_in_pieces_that_are_joined(length: bool) -> None:
     assert sum(len(data) == 100 for _, data in run.staging.stored.values()) == 10
 
 
-def test_a_download_that_breaks_off_goes_on_at_its_last_piece() -> None:
-    """With the tag of the thing, so that it cannot be another one's rest."""
+def test_a_download_that_breaks_off_goes_on_from_there() -> None:
+    """What came of its last piece is kept; with the tag of the thing, so that it cannot be another one's rest."""
     server = Server(cuts=[250, 350, None])
     run = run_with(server)
     assert until_whole(run) == 3
-    assert [start for start, _ in server.asked] == [0, 200, 500]
+    assert [start for start, _ in server.asked] == [0, 250, 600]
     assert {tag for _, tag in server.asked[1:]} == {f'"{sha256(DATA)[:8]}"'}
     assert run.checked_after_close().whole
 
@@ -154,7 +154,7 @@ def test_a_server_that_cannot_go_on_begins_anew_and_that_is_told() -> None:
     """What it sends again is compared with what lies there, and not fetched into staging twice."""
     run = run_with(Server(cuts=[550, None], ranges=False))
     assert until_whole(run) == 2
-    assert told(run) == ["begun anew after 500 bytes: the server did not go on from there"]
+    assert told(run) == ["begun anew after 550 bytes: the server did not go on from there"]
 
 
 def test_two_downloads_that_differ_are_told_and_never_mixed() -> None:
@@ -188,7 +188,7 @@ def test_the_rest_of_a_thing_of_another_length_is_not_joined_to_it() -> None:
     with pytest.raises(Throttled):
         fetched(run)
     assert until_whole(run) == 1
-    assert [start for start, _ in second.asked] == [400, 0]
+    assert [start for start, _ in second.asked] == [450, 0]
     assert told(run) == ["begun anew: it has 1000 bytes by now, and had 800 under the same tag"]
     assert run.objects[NAME] == DATA
 
@@ -540,6 +540,68 @@ def test_a_part_that_is_damaged_in_staging_is_fetched_anew(spoilt: str) -> None:
     assert part.sha256 == sha256(DATA)
     assert run.desk().join(NAME, [part], kind="memory", media_type="x/y").sha256 == sha256(DATA)
     assert any("begun anew" in each for each in told(run))
+
+
+def alter(run: Archived, name: str) -> None:
+    """Another byte of the same piece: as long as it was, with the same metadata."""
+    data = run.staging.stored[name][1]
+    spoil(run, name, bytes([data[0] ^ 1]) + data[1:])
+
+
+@pytest.mark.parametrize("at", [0, 3, 9])
+def test_a_part_of_which_a_piece_was_altered_in_staging_is_fetched_anew(at: int) -> None:
+    """Its length and its note are as they were: the joining finds it, and the next call has all of that part anew."""
+    run = run_with(Server())
+    parts = parts_of(run, CONTENTS)
+    good = [run.desk().part(NAME, number, link) for number in (1, 2, 3)]
+    place = f"{run.folder}/{NAME}/part-00002"
+    run.downloads.opening = server = Server(gzip.compress(CONTENTS[1], mtime=0))
+    names = [name for name in run.staging.stored if name.startswith(f"{place}/000/000")]
+    alter(run, names[at % len(names)])
+    with pytest.raises(Incomplete, match="no longer what was staged") as altered:
+        run.desk().join(NAME, parts, kind="memory", media_type="application/gzip")
+    assert altered.value.cause is Cause.CONTENT
+    assert NAME not in run.objects
+    assert [run.desk().part(NAME, number, link) for number in (1, 2, 3)] == good
+    assert [start for start, _ in server.asked] == [0]
+    run.desk().join(NAME, parts, kind="memory", media_type="application/gzip", device=sha256(DATA))
+    assert gzip.decompress(run.objects[NAME]) == DATA
+    (noted,) = [each for each in told(run) if "begun anew" in each]
+    assert "no longer what was staged" in noted
+    assert run.checked_after_close().whole
+
+
+def test_so_is_one_that_was_altered_before_it_was_whole() -> None:
+    """What came in two calls is read to be hashed."""
+    server = Server(cuts=[250])
+    run = run_with(server)
+    with pytest.raises(Incomplete, match="cut"):
+        run.desk().part(NAME, 1, link)
+    alter(run, f"{run.folder}/{PART}/000001")
+    with pytest.raises(Incomplete, match="no longer what was staged"):
+        run.desk().part(NAME, 1, link)
+    part = run.desk().part(NAME, 1, link)
+    assert (part.sha256, [start for start, _ in server.asked]) == (sha256(DATA), [0, 250, 0])
+    assert run.desk().join(NAME, [part], kind="memory", media_type="x/y").sha256 == sha256(DATA)
+
+
+def test_an_altered_part_stays_where_its_source_gives_no_other() -> None:
+    """Somebody may bring back what it was, and whoever cannot fetch it again reads what lies there once more."""
+    run = run_with(Server())
+    part = run.desk().part(NAME, 1, link)
+    before = dict(run.staging.stored)
+    alter(run, name := f"{run.folder}/{PART}/000003")
+    with pytest.raises(Incomplete, match="no longer what was staged"):
+        run.desk().join(NAME, [part], kind="memory", media_type="x/y")
+
+    def expired(*_asked: object) -> Download:
+        raise LinkExpired("gone")
+
+    run.downloads.opening = expired
+    with pytest.raises(LinkExpired):
+        run.desk().part(NAME, 1, link)
+    spoil(run, name, before[name][1])
+    assert run.desk().join(NAME, [part], kind="memory", media_type="x/y").sha256 == sha256(DATA)
 
 
 def test_parts_that_are_gone_when_they_are_to_be_joined_say_so() -> None:

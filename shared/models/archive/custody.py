@@ -7,7 +7,7 @@ manifest. A chain shows that it was changed; it does not say that a device was h
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -85,16 +85,27 @@ class Said(_Strict):
 
 
 class Event(Said):
-    """An event in its place: `seq` counts from 1, `prev` is the SHA-256 of the previous event's line."""
+    """An event in its place: `seq` counts from 1, `prev` is the SHA-256 of the previous event's line. `mac` tells the
+    app that it wrote the event itself; nobody else can make one, or needs it.
+    """
 
     v: Literal[1] = 1
     seq: int = Field(ge=1)
     prev: str = Field(pattern=r"^[0-9a-f]{64}$")
+    mac: str = ""
 
     @property
     def line(self) -> bytes:
         """The event as it is stored and hashed: canonical JSON, without an end of line."""
-        return canonical(self.model_dump(mode="json", exclude_defaults=True) | {"v": self.v})
+        return canonical(self._members())
+
+    @property
+    def uncoded(self) -> bytes:
+        """The line that the event has without its `mac`."""
+        return canonical({name: value for name, value in self._members().items() if name != "mac"})
+
+    def _members(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_defaults=True) | {"v": self.v}
 
     @property
     def hash(self) -> str:
