@@ -1,4 +1,4 @@
-"""The long run, the replay and the storm: `make simulate SEEDS=10000`, `make simulate REPLAY=17`.
+"""The long run and the replay: `make simulate SEEDS=10000`, `make simulate REPLAY=17 [EARLIER=1] [SCENES=0]`.
 
 Exit status 1 where an invariant was broken, or where something that should have been tried never happened.
 """
@@ -6,6 +6,7 @@ Exit status 1 where an invariant was broken, or where something that should have
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import multiprocessing
 import os
@@ -13,40 +14,50 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from tests.fakes.clients import POSSIBLE
-from tests.simulation.dangers import Dangers, drawn, earlier
-from tests.simulation.histories import Outcome, play, shrink, told
-from tests.simulation.injections import Injected, expected
+from tests.simulation.dangers import Dangers, asked
+from tests.simulation.histories import Outcome, again, counted, play, shrink, told
+from tests.simulation.injections import Injected, expected, unlisted
 from tests.simulation.invariants import INVARIANTS
 
 
-def main() -> int:
-    """Read what is asked for, and do it."""
+def wished(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """What is asked for; `dangers` gives those of a seed."""
     parser = argparse.ArgumentParser(prog="simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=300)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--replay", type=int)
     parser.add_argument("--first", action="store_true", help="stop at the first seed that breaks something")
-    parser.add_argument("--earlier", action="store_true", help="with --first: only what the first histories knew")
-    asked = parser.parse_args()
+    parser.add_argument("--no-stops", action="store_true", help="with --first: what the product raises breaks nothing")
+    parser.add_argument("--earlier", action="store_true", help="one seed, or --first: as the first histories knew it")
+    parser.add_argument("--no-scenes", action="store_true", help="the same: without a scene")
+    options = parser.parse_args(arguments)
+    options.dangers = partial(asked, before=options.earlier, scenes=not options.no_scenes)
+    return options
+
+
+def main() -> int:
+    """Read what is asked for, and do it."""
+    options = wished()
     logging.disable(logging.CRITICAL)
-    if asked.replay is not None:
-        outcome = shrink(asked.replay)
+    if options.replay is not None:
+        outcome = shrink(options.replay, options.dangers(options.replay))
         print(told(outcome, lines=10_000))
         return 1 if outcome.problems else 0
-    if asked.first:
-        return first(asked.start, asked.seeds, earlier if asked.earlier else drawn)
-    return long_run(asked.start, asked.seeds, asked.jobs)
+    if options.first:
+        return first(options.start, options.seeds, options.dangers, stops=not options.no_stops)
+    return long_run(options.start, options.seeds, options.jobs)
 
 
-def first(start: int, seeds: int, dangers: Callable[[int], Dangers]) -> int:
-    """Play until a history breaks something."""
+def first(start: int, seeds: int, dangers: Callable[[int], Dangers], *, stops: bool = True) -> int:
+    """Play until a history breaks something. Without `stops`, what the product raises is nothing."""
     for seed in range(start, start + seeds):
-        problems = play(seed, dangers(seed)).problems
+        problems = counted(play(seed, dangers(seed)).problems, stops=stops)
         if problems:
             print(f"seed {seed}: {problems[0]}")
             return 1
@@ -60,16 +71,17 @@ def long_run(start: int, seeds: int, jobs: int) -> int:
     injected: Injected = Counter()
     calls: Counter[str] = Counter()
     failed: list[Outcome] = []
-    longest = 0.0
+    longest = {True: 0.0, False: 0.0}
     effects = played = 0
-    with multiprocessing.Pool(jobs, _deaf) as pool, suppress(KeyboardInterrupt):
+    with multiprocessing.Pool(jobs, _ready, maxtasksperchild=50) as pool, suppress(KeyboardInterrupt):
         for outcome in pool.imap_unordered(play, range(start, start + seeds), chunksize=4):
             played += 1
             checks += outcome.checks
             injected += outcome.injected
             calls += outcome.calls
             effects += outcome.effects
-            longest = max(longest, outcome.settled_after)
+            away = outcome.dangers.away
+            longest[away] = max(longest[away], outcome.settled_after)
             if outcome.problems:
                 failed.append(outcome)
                 print(f"seed {outcome.seed}: {outcome.problems[0]}", flush=True)
@@ -78,25 +90,31 @@ def long_run(start: int, seeds: int, jobs: int) -> int:
     seconds = time.monotonic() - began
     _print(checks, injected, calls)
     print(f"\n{played} histories, {sum(calls.values()):,} calls of ports, {effects:,} machine actions, {seconds:.0f} s")
-    print(f"settled at the latest {longest / 60:.0f} virtual minutes after the trouble was over")
+    print(f"settled at the latest {longest[False] / 60:.0f} virtual minutes after the trouble was over;")
+    print(f"where devices stay away, {longest[True] / 86400:.1f} virtual days after it")
     untried = missing(checks, injected, calls)
     for what in untried:
         print(f"never happened: {what}")
     for outcome in failed[:1]:
         print(told(shrink(outcome.seed)))
+    for outcome in failed[1:]:
+        print(f"seed {outcome.seed} again: {again(outcome)}")
     print(f"{played - len(failed)} passed, {len(failed)} failed, {seeds - played} not played")
     return 1 if failed or untried or played < seeds else 0
 
 
-def _deaf() -> None:
-    """Leave it to the parent to be interrupted: it sums up what was played until then."""
+def _ready() -> None:
+    """Leave it to the parent to be interrupted, which sums up; look seldom for rings of garbage, which takes 6 %."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 3)
 
 
 def missing(checks: Counter[str], injected: Injected, calls: Counter[str]) -> list[str]:
     """What a long run has to have tried and did not: every check on something, every call, whatever can befall it."""
     absent = [f"anything to look at for {each.__name__}" for each in INVARIANTS if not checks[each.__name__]]
     absent += [f"call {call}" for call in POSSIBLE if not calls[call]]
+    absent += [f"anything to expect of call {call}, which no list has" for call in unlisted(calls)]
     return absent + [f"{what}, {where}" for what, where in expected() if not injected[what, where]]
 
 

@@ -23,7 +23,10 @@ class Dangers:
     `tight`, so that it is reached, and more devices are attacked. With `ends`, machine actions of every kind fail,
     stall and time out. Storage has us `refused` for a minute, or an answer of its own `lost` after any effect. Answers
     to acting calls come `late`. The trouble lasts for `hours`. `pages` are so small that there are
-    several. What we send is `doubled` by a person at that moment. Hunts find `rows`.
+    several. What we send is `doubled` by a person at that moment. Hunts find `rows`. What we are about to send is
+    `crossed` by an order. An incident that is harmless for a while has another one `merged` into it. What a queue
+    has given to one worker it gives to another, too, while the first is at work (`shared`); a message that is sent
+    becomes visible minutes late (`belated`). Reads are answered by a `gateway` before the service, or not at all.
     """
 
     crash: float = 0.0
@@ -59,11 +62,17 @@ class Dangers:
     pages: bool = False
     doubled: bool = False
     rows: bool = False
+    crossed: bool = False
+    merged: bool = False
+    shared: bool = False
+    belated: bool = False
+    gateway: bool = False
 
 
 def short(dangers: Dangers) -> bool:
     """Whether a history costs little: of one like this several are played in the time that another takes."""
-    return not (dangers.live or dangers.reports or dangers.hunts or dangers.away or dangers.hours)
+    more = dangers.live or dangers.reports or dangers.hunts or dangers.more or dangers.ends
+    return not (more or dangers.tight or dangers.away or dangers.hours)
 
 
 def drawn(seed: int) -> Dangers:
@@ -89,7 +98,7 @@ def drawn(seed: int) -> Dangers:
         observing=random.random() < 0.12,
         tight=random.choice([""] * 12 + ["per_incident", "per_hour", "per_day", "fleet_share"]),
     )
-    return _met(random, made)
+    return _unruly(seed, _met(random, made))
 
 
 def _met(random: Random, dangers: Dangers) -> Dangers:
@@ -99,15 +108,29 @@ def _met(random: Random, dangers: Dangers) -> Dangers:
     chosen = {name: random.random() < _SHARE for name in names}
     rows = random.random() < 0.7
     met = replace(dangers, **chosen) if mixed else dangers  # type: ignore[arg-type]
-    return replace(met, rows=met.hunts and rows)
+    crossed = random.random() < 0.25
+    merged = random.random() < 0.15
+    return replace(met, rows=met.hunts and rows, crossed=crossed, merged=merged)
+
+
+def _unruly(seed: int, dangers: Dangers) -> Dangers:
+    """What queues and gateways do beside: drawn apart, so that the rest of a seed stays what it was."""
+    random = Random(seed ^ _APART)  # noqa: S311 - histories, not secrets
+    return replace(dangers, shared=random.random() < 0.1, belated=random.random() < 0.1, gateway=random.random() < 0.12)
 
 
 _MIXED = 0.12
 _SHARE = 0.4
+_APART = 0x9C67
+"""None of the regressions that are played as they are drawn has any of what is drawn with this."""
 
 NOT_YET: dict[str, object] = {
     **dict.fromkeys(
-        ("changes", "observing", "ends", "refused", "lost", "late", "hours", "pages", "doubled", "rows"), False
+        (
+            *("changes", "observing", "ends", "refused", "lost", "late", "hours", "pages", "doubled", "rows"),
+            *("crossed", "merged", "shared", "belated", "gateway"),
+        ),
+        False,
     ),
     "tight": "",
 }
@@ -140,3 +163,21 @@ def earlier(seed: int) -> Dangers:
         hunts=seed % 6 == 3,
         reports=seed % 4 == 0,
     )
+
+
+def asked(seed: int, *, before: bool = False, scenes: bool = True) -> Dangers:
+    """The dangers with which a command plays a seed: as drawn now or as `before` there was more, perhaps without its
+    scene.
+    """
+    known = earlier(seed) if before else drawn(seed)
+    return known if scenes else replace(known, scenes=False)
+
+
+def command(seed: int, dangers: Dangers) -> str:
+    """The command that plays a seed with these dangers; in words where there is none."""
+    for before in (False, True):
+        for scenes in (True, False):
+            if asked(seed, before=before, scenes=scenes) == dangers:
+                more = f"{' EARLIER=1' if before else ''}{'' if scenes else ' SCENES=0'}"
+                return f"make simulate REPLAY={seed}{more}"
+    return f"no command plays this one; a test does, by play({seed}, {dangers})"

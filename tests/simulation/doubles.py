@@ -61,6 +61,8 @@ class Doubles:
     def after(self, call: str, process: str) -> None:
         """Count what had an effect: nothing was made (silent), or what was made is parked (race)."""
         kind = self._asked.pop((call, process), "")
+        if not kind:
+            return
         made = self._world.record.made()
         if (kind == "silent" and not made) or (kind == "race" and any(each.behind_releases for each in made)):
             self._world.counters.injected[kind, call] += 1

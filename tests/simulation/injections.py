@@ -10,7 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tests.fakes.clients import POSSIBLE
+from tests.simulation.crossings import CROSSED
+from tests.simulation.deliveries import BELATED, DIED, FAILED, SHARED
 from tests.simulation.fates import KINDS
+from tests.simulation.gateways import READS
 from tests.simulation.record import ACTS
 from tests.simulation.storage_trouble import LOSING, REFUSING
 
@@ -40,10 +43,19 @@ REACHED = ("per incident", "per hour", "per day", "held at once")
 """The caps, as those hear of them who may approve what is beyond."""
 
 STORAGE = (
-    *("rows.get", "rows.query", "rows.commit", "queues.send", "queues.delete", "documents.create", "documents.read"),
-    *("evidence.names", "evidence.held", "pages.put", "signer.sign", *TRANSFER),
+    *("rows.get", "rows.query", "rows.commit", "queues.send", "queues.receive", "queues.delete"),
+    *("documents.create", "documents.read", "evidence.names", "evidence.held"),
+    *("pages.put", "signer.sign", *TRANSFER),
 )
 """Every call of the storage that the product makes, and that of the key: each fails, and is died before and after."""
+
+BY_LUCK = ("evidence.versions",)
+"""What is called while there is trouble in so few histories that nothing can be expected of it: runs are read again
+once in four weeks.
+"""
+
+CHUNK = "downloads.chunk"
+"""Hooked ahead of each chunk of a download only."""
 
 _LATE = ("delay", "up to the deadline", "effect up to the deadline")
 
@@ -52,13 +64,17 @@ PAGED = {"/api/machines": "devices.onboarded", "/api/machineactions": "devices.a
 }
 """Lists with several pages in some histories, by their address."""
 
+RAN_OUT = "the link ran out"
+"""By time, where a mishap says the same of one that did not."""
+
 CRASHES = ("crash before", "crash after")
 
-QUEUED = ("comes twice", "comes again", "out of order")
+QUEUED = ("comes twice", FAILED, DIED, SHARED, BELATED, "out of order", "poisoned by deaths")
 """What the platform does to messages."""
 
 HAPPENINGS = (
-    *("an incident appears", "a new alert", "a severity changes", "assigned", "resolved", "false positive", "merged"),
+    *("an incident appears", "a new alert", "a severity rises", "a severity falls", "assigned"),
+    *("resolved", "false positive", "merged"),
     *("a device is away", "a person isolates", "a person releases", "a person cancels", "a person collects"),
     *(
         "a person tags",
@@ -68,6 +84,7 @@ HAPPENINGS = (
         "a device restarts",
         "a file is replaced",
         "expected activity",
+        "harmless for a while",
         "attacked again",
         "tags are replaced",
         "a person restricts",
@@ -86,6 +103,7 @@ ELSEWHERE = (
     *(("mode switched", "observe"), ("mode switched", "respond"), ("update", "members"), ("update", "form")),
     *(("setting changed", each) for each in ("ISOLATION_CAPS", "PROTECTED", "RATE_LIMITS", "the policy")),
     *(("storage refuses", f"{each}*") for each in REFUSING),
+    *CROSSED,
     *(("row", "with a member more"), ("row", "of a newer form"), ("row", "handed on by the older")),
     *(("disabled", "watch"), ("disabled", "follow"), ("rubbish", "queues.receive"), ("gone", "chat.post")),
 )
@@ -109,6 +127,7 @@ def expected() -> Iterator[tuple[str, str]]:
     for call, mishaps in POSSIBLE.items():
         yield from ((name, call) for name in dict.fromkeys(map(name_of, mishaps)))
         yield from ((how, call) for how in CRASHES)
+    yield from dict.fromkeys((name_of(each), call) for call, mishaps in READS.items() for each in mishaps)
     for storage in STORAGE:
         yield from ((how, storage) for how in (*CRASHES, "storage fails"))
     yield from (("storage answer lost", call) for call in LOSING)
@@ -116,13 +135,19 @@ def expected() -> Iterator[tuple[str, str]]:
     yield from ((how, kind) for kind in KINDS for how in ("Failed", "TimeOut", "stalls"))
     yield from (("second page", of) for of in PAGED.values())
     yield "rows", "hunting.run"
-    yield "crash before", "downloads.chunk"
+    yield "crash before", CHUNK
+    yield RAN_OUT, "downloads.open"
     yield from ((what, "message") for what in QUEUED)
     yield from ((what, "tenant") for what in HAPPENINGS)
     yield from ((what, "machine action") for what in FATES)
     yield from ELSEWHERE
     yield from (("cap reached", name) for name in REACHED)
     yield from (("order", kind) for kind in ORDERED)
+
+
+def unlisted(calls: Counter[str]) -> list[str]:
+    """Calls that were made and of which nothing is expected: what befalls them would be missed by nobody."""
+    return sorted(set(+calls) - {*POSSIBLE, *STORAGE, *BY_LUCK, CHUNK})
 
 
 def reckoned(world: World) -> Injected:
@@ -141,6 +166,8 @@ def reckoned(world: World) -> Injected:
         on = {"$skip", "$skiptoken"} & {name for name, value in entry["query"].items() if value != "0"}
         if on and entry["path"] in PAGED:
             found["second page", PAGED[entry["path"]]] += 1
+        gone = entry["path"].startswith("/download/") and entry["status"] == world.tenant.settings.link_expired_status
+        found[RAN_OUT, "downloads.open"] += gone and not entry["fault"]
     found["rows", "hunting.run"] += getattr(world.hunting, "found", 0)
     told = [each.detail for each in world.record.actions() if "the cap of" in each.detail]
     found.update(("cap reached", name) for name in REACHED if any(name in text for text in told))

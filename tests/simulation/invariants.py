@@ -21,6 +21,7 @@ from tests.simulation.invariants_of_containment import OF_CONTAINMENT
 from tests.simulation.invariants_of_live import OF_LIVE
 from tests.simulation.invariants_of_more import OF_MORE
 from tests.simulation.invariants_of_orders import OF_ORDERS
+from tests.simulation.invariants_of_plans import OF_PLANS
 from tests.simulation.invariants_of_reading import OF_READING
 from tests.simulation.invariants_of_telling import OF_TELLING
 
@@ -60,6 +61,7 @@ def observing_leaves_no_rows(world: World) -> Iterator[str]:
 
 RATES: dict[str, tuple[tuple[int, int], ...]] = {
     "incidents": ((50, 60),),
+    "alerts": ((150, 60),),
     "hunting": ((45, 60),),
     "machines": ((100, 60), (1500, 3600)),
     "machine_actions": ((100, 60), (1500, 3600)),
@@ -91,7 +93,7 @@ def no_documented_rate_exceeded(world: World) -> Iterator[str]:
 
 def no_retry_before_retry_after(world: World) -> Iterator[str]:
     """After a 429 that its worker could write down, nobody calls the API before Retry-After but on older leases; nor
-    is the same message posted again.
+    does anybody begin to post the same message again.
     """
     for refusal in world.record.throttles:
         noted, until = refusal.noted, refusal.at + timedelta(seconds=refusal.wait) - _SKEW
@@ -101,7 +103,7 @@ def no_retry_before_retry_after(world: World) -> Iterator[str]:
             again = [at for at, text in world.record.posts if text == refusal.text and noted < at < until]
         else:
             since = noted + timedelta(seconds=LEASE + 1)
-            again = [at for at, api, _ in world.record.calls if api == refusal.api and since < at < until]
+            again = [at for at, api in world.record.sent if api == refusal.api and since < at < until]
         said = f"{refusal.api} refused at {refusal.at} for {refusal.wait} s, called at"
         if refusal.api == "chat" or until > noted + timedelta(seconds=LEASE + 1):
             yield f"{said} {again[0]}" if again else ""
@@ -141,8 +143,9 @@ def what_cannot_be_read_stops_nobody(world: World) -> Iterator[str]:
 
 
 def merged_is_carried_on(world: World) -> Iterator[str]:
-    """What was done for an incident is not done again for the one that it was merged into, without something new; what
-    undoes a containment follows that.
+    """What was done for an incident is not done again for the one that it was merged into, without something new, or
+    unless it was given back of itself since, or was to be and is then found to stand; what undoes a containment follows
+    that.
     """
     actions = world.record.actions()
     for target, source, at in world.record.absorbed():
@@ -156,8 +159,32 @@ def merged_is_carried_on(world: World) -> Iterator[str]:
             later = [each for each in actions if each.incident == target and each.created > at + _SKEW * 75]
             same = [each for each in later if (each.target, each.responder, each.goal) == goal and each.attempt]
             again = [each for each in same if each.severity <= done.severity and not _newer(each, done)]
+            again = [each for each in again if not _given_back(world, done, each, {target, source})]
+            again = [each for each in again if not _was_to_be_given_back(world, done, each, {target, source})]
             twice = bool(again) and done.created < at
             yield f"{again[0].key}, which {done.key} did before" if twice else ""
+
+
+def _given_back(world: World, done: Action, again: Action, of: set[str]) -> bool:
+    """Whether what was done was undone without an order, for one of these incidents, before it was sent again."""
+    back = GIVEN_BACK_BY.get(done.responder)
+    undone = [each for each in world.record.effects if each.row and each.row.responder == back and each.incident in of]
+    there = [each for each in undone if each.row and each.row.target == done.target and not each.row.approved]
+    sent = [each.at for each in world.record.effects if each.row and each.row.key == again.key]
+    return any(done.created < each.at < at for each in there for at in sent[:1])
+
+
+def _was_to_be_given_back(world: World, done: Action, again: Action, of: set[str]) -> bool:
+    """Whether what was done was about to be undone without an order, for one of these incidents, when it was asked for
+    again; and nothing was sent then, since it stood still.
+    """
+    back = GIVEN_BACK_BY.get(done.responder)
+    rows = [each for each in world.record.actions() if each.responder == back and each.incident in of]
+    there = [each for each in rows if each.target == done.target and not each.approved]
+    read = again.created - _SKEW * 75  # the rows, before the devices' details
+    open_ = [each for each in there if not each.finished_at or each.finished_at > read]
+    sent = any(each.row and each.row.key == again.key for each in world.record.effects)
+    return not sent and any(done.created < each.created < again.created for each in open_)
 
 
 def _newer(action: Action, done: Action) -> bool:
@@ -182,7 +209,8 @@ def who_is_attacked_again_is_contained_again(world: World) -> Iterator[str]:
             met = [each for each in there if each.device_alert and each.device_alert >= device.newest_alert]
             if not met:  # else an older one, of which it is seen only now that it ended, says nothing
                 met += [each for each in there if each.state is State.WAITING]
-                met += [each for each in there if each.finished_at and each.finished_at >= device.newest_alert]
+                since = [each for each in there if not each.accepted_at or each.accepted_at > freed]
+                met += [each for each in since if each.finished_at and each.finished_at >= device.newest_alert]
             done = any(each.state in {State.SUCCEEDED, State.ELSEWHERE} for each in met)
             said = f"{device.id[:8]}, released at {freed}, alert of incident {state.id} at {device.newest_alert}"
             yield said if (done or not met) and not world.record.isolated_since(device.id, freed) else ""
@@ -200,6 +228,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     what_cannot_be_read_stops_nobody,
     merged_is_carried_on,
     who_is_attacked_again_is_contained_again,
+    *OF_PLANS,
     *OF_CONTAINMENT,
     *OF_ARCHIVE,
     *OF_MORE,

@@ -74,15 +74,29 @@ def ended_runs_are_sealed_and_whole(world: World) -> Iterator[str]:
     """A run whose action is over is as `verify.py` wants it, seal, chain and every object; or the action says that it
     is not sealed.
     """
+    for folder, objects, action in _ended(world):
+        done = check(_Objects(objects), folder)
+        yield "" if done.whole else f"{action.key} is {action.state}, {folder}: {done.findings[0]}"
+
+
+def a_seal_says_how_its_action_ended(world: World) -> Iterator[str]:
+    """What the last event of a run's custody says of its end is what its action says."""
+    for folder, objects, action in _ended(world):
+        last = json.loads(objects[max(name for name in objects if name.startswith("custody/"))])
+        end = last.get("detail", "").partition(": ")[0]
+        same = (last["what"], end) == ("sealed", action.state)
+        yield "" if same else f"{action.key} is {action.state}, {folder}: {last['what']}, {end!r}"
+
+
+def _ended(world: World) -> Iterator[tuple[str, dict[str, bytes], Action]]:
+    """The runs whose action is over and does not say that it is not sealed."""
     rounds = {_identity(action): action for action in world.record.actions()}
     for folder, objects in _runs(world).items():
         found = _RUN.fullmatch(folder)
         identity = tuple(found[name] or "" for name in ("incident", "device", "what", "goal", "round")) if found else ()
         action = rounds.get(identity)
-        if action is None or not action.state.final or _UNSEALED in action.detail:
-            continue
-        done = check(_Objects(objects), folder)
-        yield "" if done.whole else f"{action.key} is {action.state}, {folder}: {done.findings[0]}"
+        if action and action.state.final and _UNSEALED not in action.detail:
+            yield folder, objects, action
 
 
 def sealed_runs_are_bags(world: World) -> Iterator[str]:
@@ -161,6 +175,7 @@ OF_ARCHIVE = (
     archived_as_it_was_committed,
     a_run_is_of_one_action,
     ended_runs_are_sealed_and_whole,
+    a_seal_says_how_its_action_ended,
     sealed_runs_are_bags,
     what_was_done_is_there,
 )

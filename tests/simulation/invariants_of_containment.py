@@ -5,25 +5,41 @@ Each invariant gives one text for each thing that it looked at: an empty one whe
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from shared.models.action import target_of
 from shared.models.incident import Incident
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.simulation.record import Effect
+    from local.tenant.actions import Action as MachineAction
+    from shared.models.action import Action
+    from tests.simulation.record import Cancelled, Effect
     from tests.simulation.world import World
 
 TAKING = {"Isolate": "isolate", "RestrictCodeExecution": "restrict", "StopAndQuarantineFile": "stop_quarantine"}
 """What takes something from a device's user, and the responder that does it: protection and caps are of these."""
 
-GIVING_BACK = {"Unisolate", "UnrestrictCodeExecution"}
+UNDONE_BY = {"Isolate": "Unisolate", "RestrictCodeExecution": "UnrestrictCodeExecution"}
+"""What takes something until it is given back, and what gives it back."""
+
+GIVING_BACK = frozenset(UNDONE_BY.values())
 """What undoes a containment."""
 
 _ASKED_ONCE = {*TAKING, "CollectInvestigationPackage", "RunAntiVirusScan"}
+_ASKED_BY = {
+    **{kind: {responder} for kind, responder in TAKING.items()},
+    "Unisolate": {"release"},
+    "UnrestrictCodeExecution": {"unrestrict"},
+    "CollectInvestigationPackage": {"collect_package"},
+    "RunAntiVirusScan": {"scan"},
+}
+"""Which responders have Defender do what: a live response session is any other's."""
+
+_ELSE = frozenset(responder for those in _ASKED_BY.values() for responder in those)
+
 OURS = "[bulkhead simulation/"
 """How every marker of ours begins."""
 
@@ -34,11 +50,11 @@ _SLOW = timedelta(seconds=75)
 
 def never_two_of_ours(world: World) -> Iterator[str]:
     """Nothing of ours meets another one of its kind of ours that is pending on the device; no isolation and no
-    restriction one that is effective there.
+    restriction one that is effective there, though a person's came on top of that.
     """
     for effect in world.record.effects:
         if effect.kind in _ASKED_ONCE:
-            met = "PublicApi" in effect.rivals or (effect.kind in TAKING and effect.in_effect_by_us)
+            met = "PublicApi" in effect.rivals or (effect.kind in TAKING and effect.ours_in_effect)
             yield f"{effect.kind} on {effect.device[:8]} at {effect.at}: {effect.comment}" if met else ""
 
 
@@ -73,14 +89,11 @@ def _within_the_caps(world: World, every: list[Effect]) -> Iterator[str]:
     allowed = world.operators.allowed
     ours = [effect for effect in every if not effect.approved]
     granted = {effect.charge for effect in every if effect.approved}  # whatever else counts as the same
-    incidents: dict[str, set[str]] = defaultdict(set)
-    for effect in ours:
-        done = world.tenant.desk.progress(world.tenant.desk.one(effect.id, hidden=True))
-        if done.status == "Succeeded" or not done.final:
-            incidents[effect.incident].add(effect.device)
-    for incident, devices in incidents.items():
-        more = len(devices) > allowed().per_incident
-        yield f"incident {incident}: {ours[0].kind} on {len(devices)} devices" if more else ""
+    for last in ours:
+        until = [each for each in ours if each.incident == last.incident and each.at <= last.at]
+        devices = {each.device for each in until if not world.record.came_to_nothing(each.id, last.at)}
+        said = f"incident {last.incident}: {last.kind} on {len(devices)} devices at {last.at}"
+        yield said if len(devices) > allowed(last).per_incident else ""
     for name, window in (("per_hour", timedelta(hours=1)), ("per_day", timedelta(days=1))):
         for last in ours:
             limit = getattr(allowed(last), name)
@@ -89,7 +102,7 @@ def _within_the_caps(world: World, every: list[Effect]) -> Iterator[str]:
     for effect in ours:
         share = allowed(effect).fleet_share
         most = max(1, int(_FLEET * share)) if share else 0
-        most += len({each.device for each in every if each.approved and each.at <= effect.at})
+        most += len({each.device for each in every if each.approved and each.at <= effect.at} & set(effect.holding))
         yield f"{effect.held} devices held at {effect.at}, allowed {most}" if effect.held > most else ""
 
 
@@ -99,6 +112,30 @@ def nothing_in_observe(world: World) -> Iterator[str]:
         ordered = effect.kind in GIVING_BACK and effect.row and effect.row.approved
         touched = effect.mode != "respond" and not ordered
         yield f"{effect.kind} on {effect.device[:8]} at {effect.at}" if touched else ""
+
+
+def nothing_written_in_observe(world: World) -> Iterator[str]:
+    """An instance that observes writes nothing into an incident or the library, and has nothing cancelled but what a
+    person orders to be cancelled or released, and a session that its device does not take up.
+    """
+    for each in world.record.written:
+        observing = world.settings[each.process].RESPONSE_MODE != "respond"
+        yield f"{each.call} by {each.process} at {each.at}" if observing else ""
+    for stopped in world.record.cancels:
+        observing = world.settings[stopped.process].RESPONSE_MODE != "respond"
+        may = stopped.kind == "LiveResponse" or _ordered_to_stop(world, stopped)
+        said = f"{stopped.kind} on {stopped.device[:8]} is cancelled by {stopped.process} at {stopped.at}"
+        yield said if observing and not may else ""
+
+
+def _ordered_to_stop(world: World, stopped: Cancelled) -> bool:
+    """Whether somebody had ordered what was cancelled to be, or its device to be released."""
+    for order in world.people.sent.values():
+        if order.at <= stopped.at and order.kind == "cancel" and order.action == _named(stopped.comment):
+            return True
+        if order.at <= stopped.at and order.kind == "release" and target_of(order.device) == target_of(stopped.device):
+            return True
+    return False
 
 
 def no_backlog_by_a_switch(world: World) -> Iterator[str]:
@@ -116,22 +153,43 @@ def no_backlog_by_a_switch(world: World) -> Iterator[str]:
 
 
 def a_persons_release_stands(world: World) -> Iterator[str]:
-    """A device that a person released is not isolated by us again without an alert created since."""
+    """What a person gave back to a device, the network or its programs, is not taken by us again without an alert
+    created since.
+    """
     for effect in world.record.effects:
-        if effect.kind == "Isolate":
+        if effect.kind in UNDONE_BY:
             wanted = effect.row and effect.row.approved_at
             yield f"{effect.device[:8]} at {effect.at}" if effect.stands_released and not wanted else ""
 
 
-def what_people_isolated_stays(world: World) -> Iterator[str]:
-    """A device that a person has isolated for longer than an action may be hidden is not released without a person's
-    word: an order, or an approval of its release.
+def what_people_took_stays(world: World) -> Iterator[str]:
+    """What a person has taken from a device, the network or its programs, for longer than an action may be hidden is
+    not given back without a person's word, whether ours came before it or on top: an order, or an approval of that.
     """
     for effect in world.record.effects:
-        if effect.kind == "Unisolate" and effect.row and not effect.row.approved:
-            theirs = effect.in_effect and not effect.in_effect_by_us
-            long = theirs and effect.stood_since and effect.at - effect.stood_since > _SLOW * 3
-            yield f"{effect.device[:8]} at {effect.at}" if long else ""
+        if effect.kind in GIVING_BACK and not effect.approved:
+            long = effect.theirs_since and effect.at - effect.theirs_since > _SLOW * 3
+            yield f"{effect.kind} on {effect.device[:8]} at {effect.at}" if long else ""
+
+
+def whatever_we_do_is_in_the_ledger(world: World) -> Iterator[str]:
+    """Whatever Defender was asked to do in our name is of an action that was in the ledger by then and is there still:
+    its marker names it, and it wants that of that device.
+    """
+    then = {effect.id: effect.row for effect in world.record.effects}
+    now = {action.key: action for action in world.record.actions()}
+    for made in world.tenant.desk.everything():
+        if made.source == "PublicApi":
+            row = then.get(made.id)
+            rows = [row, now.get(row.key)] if row else [row]
+            stray = [each for each in rows if each is None or not _of_it(made, each)]
+            yield f"{made.kind} on {made.machine_id[:8]} at {made.created}: {made.comment!r}" if stray else ""
+
+
+def _of_it(made: MachineAction, row: Action) -> bool:
+    """Whether an action of ours wants what Defender was asked for."""
+    asked = row.responder in _ASKED_BY[made.kind] if made.kind in _ASKED_BY else row.responder not in _ELSE
+    return asked and row.target == target_of(made.machine_id) and _named(made.comment) == row.id
 
 
 def only_ours_is_cancelled(world: World) -> Iterator[str]:
@@ -160,8 +218,10 @@ OF_CONTAINMENT = (
     protected_is_never_touched,
     no_more_than_the_caps,
     nothing_in_observe,
+    nothing_written_in_observe,
     no_backlog_by_a_switch,
     a_persons_release_stands,
-    what_people_isolated_stays,
+    what_people_took_stays,
+    whatever_we_do_is_in_the_ledger,
     only_ours_is_cancelled,
 )

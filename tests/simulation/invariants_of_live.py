@@ -44,7 +44,9 @@ def one_session_a_device(world: World) -> Iterator[str]:
 
 
 def no_session_waits_for_ever(world: World) -> Iterator[str]:
-    """A session of ours that its device does not take up is taken back, so that it blocks nobody."""
+    """A session of ours that its device does not take up is taken back, so that it blocks nobody: late only
+    while the timer that looks does not run to its end.
+    """
     patience = next(iter(world.settings.values())).LIVE_RESPONSE_PATIENCE
     desk = world.tenant.desk
     for action in desk.everything():
@@ -52,8 +54,9 @@ def no_session_waits_for_ever(world: World) -> Iterator[str]:
             progress = desk.progress(action)
             until = progress.started or progress.finished or world.clockwork.now()
             if not world.dangers.away and not world.dangers.stalled:
-                late = until - action.created > patience + _LATE
-                yield f"{action.machine_id[:8]} since {action.created}" if late else ""
+                due = action.created + patience + _LATE
+                looked = any(due < begun and over < until for begun, over in world.platform.ran["follow"])
+                yield f"{action.machine_id[:8]} since {action.created}" if looked else ""
 
 
 def captures_are_whole_or_explained(world: World) -> Iterator[str]:

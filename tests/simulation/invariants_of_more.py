@@ -63,10 +63,11 @@ def given_back_only_where_benign(world: World) -> Iterator[str]:
     """
     benign = {each.id for each in _incidents(world) if each.classification == "falsepositive"}
     for effect in world.record.effects:
-        if effect.kind in GIVING_BACK and effect.row and not effect.row.opened_by:
-            others = [each for each in {effect.row.incident, *effect.wanted_by} if each not in benign]
+        if effect.kind in GIVING_BACK and not (effect.row and effect.row.opened_by):
+            own = effect.row.incident if effect.row else effect.incident
+            others = [each for each in {own, *effect.wanted_by} if each not in benign]
             said = f"{effect.kind} on {effect.device[:8]} at {effect.at}: {effect.comment}"
-            yield f"{said}; wanted for {', '.join(others)}" if others and not effect.row.approved else ""
+            yield f"{said}; wanted for {', '.join(others)}" if others and not effect.approved else ""
 
 
 def _incidents(world: World) -> list[Incident]:

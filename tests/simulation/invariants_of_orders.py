@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.models.action import State
 from shared.models.asked import Stage
+from shared.models.order import read_order
 from tests.simulation.invariants_of_containment import GIVING_BACK
 from tests.simulation.late_answers import DEADLINE
 
@@ -35,13 +36,17 @@ def every_order_is_answered(world: World) -> Iterator[str]:
 
 
 def a_different_order_under_one_id_is_refused(world: World) -> Iterator[str]:
-    """Of two orders under one id the second is refused, kept beside the first, and changes nothing of it."""
+    """Of two orders under one id the second is refused, kept beside the first, and changes nothing of it; where storage
+    took nothing down, it is a dead letter.
+    """
     stored = world.record.orders()
-    for order in world.people.namesakes:
+    letters = {letter.text for letter in world.record.letters()}
+    for text in world.people.namesakes:
+        order = read_order(text)
         beside = [record for key, record in stored.items() if key.startswith(f"{order.id}:") and record.order == order]
         first = stored.get(order.id)
         if first and first.order != order:
-            refused = any(record.state is Stage.REFUSED for record in beside)
+            refused = text in letters or any(record.state is Stage.REFUSED for record in beside)
             yield "" if refused else f"{order.id}, to {order.kind}, of {order.by}"
 
 

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from responders._report.missed import UNREPORTED
 from shared.models.action import Action, State
 from shared.models.asked import OrderRecord, Stage
-from shared.models.plan import Plan
+from shared.models.plan import Plan, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     from shared.models.progress import IncidentState
     from tests.simulation.world import World
 
-_CONTAINS = {
+CONTAINS = {
     "isolate": ("Isolate", "Isolate"),
     "restrict": ("RestrictCodeExecution", "Restrict code execution"),
     "stop_quarantine": ("StopAndQuarantineFile", "Stop and quarantine a file"),
 }
 """What a responder has Defender do, and what that is called towards people."""
 
-_READS = {
+READS = {
     State.SUCCEEDED: "is done",
     State.ELSEWHERE: "was done by somebody else",
     State.WAITING: "waits for a person",
@@ -40,7 +41,7 @@ _READS = {
 }
 """How an outcome reads."""
 
-_ROOM = 20
+ROOM = 20
 """How many actions a message has room for; of more it tells some, and how many there are."""
 
 _OPEN = ("is next", "is being", "is under way", "was sent", "was accepted")
@@ -53,8 +54,6 @@ _MOST_TRIES = 40
 """How often a message is tried before it is given up."""
 
 _SKEW = timedelta(seconds=1)
-_SLOW = timedelta(seconds=75)
-"""How much earlier than what it then saw a slow worker may have looked at the clock."""
 
 _NOTHING = (State.FAILED, State.REFUSED, State.UNAVAILABLE, State.WITHDRAWN)
 _HARMLESS = "very likely harmless"
@@ -77,12 +76,12 @@ def told_the_end(world: World) -> Iterator[str]:
             )
             yield "" if tried >= _MOST_TRIES else f"incident {state.id}: nobody heard how it ended, {tried} tries"
             continue
-        lines, told = _lines(ends[-1]), len(rows) + _beside(world, state)
+        lines, told = lines_of(ends[-1]), len(rows) + _beside(world, state)
         for (called, device), outcomes in _outcomes(rows).items():
             said = Counter(text for label, text in lines if label.startswith(f"{called}, ") and f"({device})" in label)
             for outcome, times in outcomes.items():
                 there = sum(count for text, count in said.items() if text.startswith(outcome))
-                few, many = told <= _ROOM and there < times, state.mode != "observe" and there > times
+                few, many = told <= ROOM and there < times, state.mode != "observe" and there > times
                 wrong = few or many
                 yield f"incident {state.id}: {called} on {device} {outcome}, read {dict(said)}" if wrong else ""
             false = [text for text in said if not text.startswith(tuple(outcomes)) and not text.startswith(_OPEN)]
@@ -106,7 +105,7 @@ def _head(told: dict[str, Any]) -> str:
     return str(told["message"]["text"])
 
 
-def _lines(message: dict[str, Any]) -> list[tuple[str, str]]:
+def lines_of(message: dict[str, Any]) -> list[tuple[str, str]]:
     """The lines of a message: in bold what each is about, and what it says."""
     texts = [block["text"]["text"] for block in message["message"]["blocks"] if block["type"] == "section"]
     lines = [line for text in texts for line in text.replace("\u200b", "").splitlines() if line.startswith("*")]
@@ -118,25 +117,40 @@ def _outcomes(rows: list[Action]) -> dict[tuple[str, str], Counter[str]]:
     """How often each containment of each device ended how, in words; what is not settled waits for its device."""
     found: dict[tuple[str, str], Counter[str]] = {}
     for row in rows:
-        if row.responder in _CONTAINS and row.state in _READS:
-            place = (_CONTAINS[row.responder][1], row.device[:8])
-            found.setdefault(place, Counter())[_READS[row.state]] += 1
+        if row.responder in CONTAINS and row.state in READS:
+            place = (CONTAINS[row.responder][1], row.device[:8])
+            found.setdefault(place, Counter())[READS[row.state]] += 1
     return found
 
 
 def a_repeat_says_so(world: World) -> Iterator[str]:
-    """What was told already is told again only with a word that it may be a repeat."""
+    """What was told already is told again only with a word that it may be a repeat, or where a person approved since
+    what waits all the same.
+    """
     for state in world.record.incidents():
         plain = [each for each in _ends(world, state.id) if "possibly repeated" not in _head(each)]
-        few = sum(row.incident == state.id for row in world.record.actions()) <= _ROOM  # of more, some have no room
+        few = sum(row.incident == state.id for row in world.record.actions()) <= ROOM  # of more, some have no room
         for before, after in pairwise(plain):
             same = before["message"]["blocks"] == after["message"]["blocks"]
             late = datetime.fromisoformat(after["time"]) - datetime.fromisoformat(before["time"]) > _ONE_ORDER
-            yield f"incident {state.id}: {after['message']['text']!r} twice" if same and late and few else ""
+            twice = same and late and few and not _approved_in_vain(world, state.id, before, after)
+            yield f"incident {state.id}: {after['message']['text']!r} twice" if twice else ""
         chapters = {notice.chapter for notice in world.record.notices(state.id) if notice.kind == "final"}
         ended = [each for each in plain if _head(each).startswith("Response ended")]  # all is "observed" in observe
         many = len(ended) > len(chapters)
         yield f"incident {state.id}: {len(ended)} ends of {len(chapters)} chapters" if many else ""
+
+
+def _approved_in_vain(world: World, incident: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether a person approved something of an incident between two messages, and the later one says that it waits."""
+    since, until = (datetime.fromisoformat(each["time"]) for each in (before, after))
+    approvals = {
+        each.order.id
+        for each in world.record.orders().values()
+        if each.order.kind == "approve" and each.received_at <= until and each.answered_at and since <= each.answered_at
+    }
+    found = any(approvals.intersection(row.orders) for row in world.record.actions() if row.incident == incident)
+    return found and any(said.startswith(READS[State.WAITING]) for _, said in lines_of(after))
 
 
 def outcomes_are_the_tenants(world: World) -> Iterator[str]:
@@ -144,9 +158,9 @@ def outcomes_are_the_tenants(world: World) -> Iterator[str]:
     before; somebody else did what a person asked for; and what came to nothing, Defender did not do.
     """
     for row in world.record.actions():
-        if row.responder not in _CONTAINS or not row.state.final:
+        if row.responder not in CONTAINS or not row.state.final:
             continue
-        there = [each for each in world.tenant.desk.of(row.device) if each.kind == _CONTAINS[row.responder][0]]
+        there = [each for each in world.tenant.desk.of(row.device) if each.kind == CONTAINS[row.responder][0]]
         done = [each for each in there if world.tenant.desk.progress(each).status == "Succeeded"]
         mine = [each for each in done if f"/{row.id}/" in each.comment]
         theirs = [each for each in done if each.source == "Portal" and _before(world, each, row)]
@@ -162,7 +176,7 @@ def outcomes_are_the_tenants(world: World) -> Iterator[str]:
 
 def _before(world: World, each: MachineAction, row: Action) -> bool:
     over = world.tenant.desk.progress(each).finished
-    return bool(over and row.finished_at and over <= row.finished_at + _SLOW)
+    return bool(over and row.finished_at and over <= row.finished_at + _SKEW)
 
 
 def ordered_is_done(world: World) -> Iterator[str]:
@@ -220,21 +234,26 @@ def _released(world: World, name: str, record: OrderRecord, about: list[Action])
 
 def reported_as_it_ended(world: World) -> Iterator[str]:
     """Where reports are made, there is one about every incident that was assessed: it has every alert of its last
-    version, or says into which incident these went, and each containment with its outcome.
+    version, or says into which incident these went, or, of what is harmless, that there are more; and each containment
+    with its outcome.
     """
     for state in world.record.incidents() if world.dangers.reports else ():
         if not state.assessed:
             continue
+        refused = world.rows.stored.get((UNREPORTED, state.id))
+        if refused and refused.due and not world.dangers.sweeps:
+            continue  # only housekeeping asks for it again
         text = world.pages.stored.get(f"incidents/{state.id}/report.md", (b"", ""))[0].decode()
         raw = world.tenant.incidents.raw(state.id)
         told, alerts, into = text.count("**alert created**"), len(raw["alerts"]), raw.get("redirectIncidentId")
-        right = f"merged into incident {into}" in text if into else bool(text) and told == alerts
+        some = state.verdict == Verdict.HARMLESS and f"there are more than the {told} on this page" in text
+        right = f"merged into incident {into}" in text if into else bool(text) and (told == alerts or some)
         yield (
             "" if right else f"incident {state.id}: its report tells {told} of {alerts} alerts, in {len(text)} letters"
         )
         for row in world.record.actions():
-            if row.incident == state.id and row.responder in _CONTAINS and row.state in _READS:
-                said = f"**{_CONTAINS[row.responder][1]}** {_READS[row.state]}"
+            if row.incident == state.id and row.responder in CONTAINS and row.state in READS:
+                said = f"**{CONTAINS[row.responder][1]}** {READS[row.state]}"
                 lines = [line for line in text.splitlines() if said in line and f"`{row.device_name}`" in line]
                 yield "" if lines else f"incident {state.id}: {row.key} {row.state}, not in the report"
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared.models.action import State
+from tests.simulation.invariants_of_reading import CONTAINS, READS, ROOM, lines_of
+
 if TYPE_CHECKING:
+    from tests.simulation.record import Refused
     from tests.simulation.world import World
 
 _SKEW = timedelta(seconds=1)
 _SLOW = timedelta(minutes=1)
-_CONTAINING = {"Isolate", "RestrictCodeExecution", "StopAndQuarantineFile"}
+_MINUTE, _OFTEN = timedelta(minutes=1), 10
+_DONE = (READS[State.SUCCEEDED], READS[State.ELSEWHERE])
 
 
 def _moment(message: dict[str, Any]) -> str:
@@ -30,37 +36,50 @@ def told_everywhere(world: World) -> Iterator[str]:
 
 
 def nothing_announced_early(world: World) -> Iterator[str]:
-    """Nothing is announced as contained before Defender says that it succeeded."""
+    """Nothing is announced as contained before Defender says that it succeeded: each line of the message that says so
+    is measured by its device.
+    """
     desk = world.tenant.desk
     for message in world.tenant.chat.messages:
         text = str(message["message"]["text"])
         if not text.startswith("Contained"):
             continue
         incident = text.partition("incident ")[2].partition(",")[0]
-        devices = {action.device for action in world.record.actions() if action.incident == incident}
-        done = [
-            desk.progress(each).finished
-            for device in devices
-            for each in desk.of(device)
-            if each.kind in _CONTAINING and desk.progress(each).status == "Succeeded"
-        ]
-        in_time = any(moment and moment.isoformat() <= _moment(message) for moment in done)
-        yield "" if in_time else f"incident {incident} at {message['time']}"
+        rows = [each for each in world.record.actions() if each.incident == incident]
+        said = [label for label, outcome in lines_of(message) if outcome.startswith(_DONE)]
+        for label in said:
+            kind = next((kind for kind, called in CONTAINS.values() if label.startswith(f"{called}, ")), "")
+            devices = {each.device for each in rows if each.device and f"({each.device[:8]})" in label}
+            done = [
+                desk.progress(each).finished
+                for device in devices
+                for each in desk.of(device)
+                if each.kind == kind and desk.progress(each).status == "Succeeded"
+            ]
+            in_time = any(moment and moment.isoformat() <= _moment(message) for moment in done)
+            yield f"incident {incident} at {message['time']}: {label}" if kind and not in_time else ""
+        yield "" if said or len(rows) > ROOM else f"incident {incident} at {message['time']}: no line says so"
 
 
 def every_dead_letter_is_kept(world: World) -> Iterator[str]:
-    """Whatever became poison is in the ledger and gone from its queue, and people were told; rubbish becomes poison."""
-    kept = [letter.text for letter in world.record.letters()]
-    for text in world.platform.poisoned:
-        yield "" if text in kept else f"{text} became poison and is not kept"
+    """Whatever became poison is in the ledger, as often as it did, and gone from its queue; people were told of each by
+    its name, but for what a person tried again or gave up before; rubbish becomes poison.
+    """
+    letters = world.record.letters()
+    kept = Counter((letter.queue, letter.text) for letter in letters)
+    poisoned = Counter(world.platform.poisoned)
+    for queue, text in kept | poisoned:
+        there, came = kept[queue, text], poisoned[queue, text]
+        yield "" if there == came else f"{text} became poison in {queue} {came} times, and is kept {there} times"
     for text in world.garbage:
-        yield "" if text in kept else f"{text} was never given up"
+        yield "" if any(letter.text == text for letter in letters) else f"{text} was never given up"
     for queue in list(world.queues._queues):
         if queue.endswith("-poison") and world.queues.waiting(queue):
             yield f"{queue}: {len(world.queues.waiting(queue))} left"
-    told = [message for message in world.tenant.chat.messages if "needs somebody" in str(message["message"]["text"])]
-    if kept and not told and not world.dangers.deaf:
-        yield f"{len(kept)} dead letters, and nobody was told"
+    told = [str(message["message"]["blocks"]) for message in world.tenant.chat.messages]
+    for letter in letters if not world.dangers.deaf else ():
+        name, over = f"dead letter {letter.queue} {letter.message}*", letter.replays or letter.dropped
+        yield "" if over or any(name in text for text in told) else f"{letter.key}, and nobody was told"
 
 
 def asked_in_vain_once(world: World) -> Iterator[str]:
@@ -75,7 +94,7 @@ def asked_in_vain_once(world: World) -> Iterator[str]:
         if api == "collect" and not any(each.created <= at <= (each.finished_at or at) for each in ordered)
     ]
     for refusal in world.record.disabled:
-        at = refusal.noted
+        at = refusal.noted or _should_be_noted(world, refusal)
         if at is None:
             continue
         later = [when for when in asked if when > at + timedelta(seconds=90)]
@@ -90,13 +109,24 @@ def asked_in_vain_once(world: World) -> Iterator[str]:
             yield f"nobody heard that packages cannot be had since {at}"
 
 
+def _should_be_noted(world: World, refusal: Refused) -> datetime | None:
+    """When a worker wrote what became of the action that was refused, if nothing kept it from noting the lack next."""
+    died = world.platform.died.get(refusal.process)
+    lived = refusal.first and (died is None or died > refusal.first + _SKEW)
+    return refusal.first if lived else None
+
+
 def a_dead_webhook_is_noted(world: World) -> Iterator[str]:
-    """Where the only webhook is gone, the ledger says so of every notice, and everything else goes on as ever."""
+    """Where the only webhook is gone, the ledger says so of every notice but those that a later one was to tell, and
+    everything else goes on as ever.
+    """
     for state in world.record.incidents() if world.dangers.deaf else ():
-        for notice in world.record.notices(state.id):
-            if notice.channel == "slack":
-                said = f"incident {state.id}: {notice.kind} is {notice.state}, and nobody can have read it"
-                yield said if notice.state != "failed" else ""
+        told = [notice for notice in world.record.notices(state.id) if notice.channel == "slack"]
+        ends = max((notice.chapter for notice in told if notice.kind == "final"), default=0)
+        for notice in told:
+            later = notice.chapter < ends or (notice.chapter == ends and notice.kind != "final")
+            said = f"incident {state.id}: {notice.kind} is {notice.state}, and nobody can have read it"
+            yield said if notice.state not in {"failed", *(["left out"] if later else [])} else ""
 
 
 def silence_is_told(world: World) -> Iterator[str]:
@@ -113,6 +143,26 @@ def silence_is_told(world: World) -> Iterator[str]:
         yield "" if f"over: the timer {timer}" in texts else f"nobody heard that {timer} runs again"
 
 
+def no_report_is_made_over_and_over(world: World) -> Iterator[str]:
+    """However many ask for an incident's report, and whatever gets in their way, it is published ten times in a minute
+    at the most.
+    """
+    for name, times in world.pages.times.items():
+        if name.endswith("/report.html"):
+            crowded = [end for begin, end in zip(times, times[_OFTEN:], strict=False) if end - begin <= _MINUTE]
+            yield f"{name} at {crowded[0]}, and {len(crowded) - 1} times more" if crowded else ""
+
+
+def no_end_is_told_over_and_over(world: World) -> Iterator[str]:
+    """An incident's end is told ten times in ten minutes at the most: what we write of it into Defender is no news."""
+    for state in world.record.incidents():
+        ends = sorted(
+            {each.chapter: each.since for each in world.record.notices(state.id) if each.kind == "final"}.values()
+        )
+        crowded = [end for begin, end in zip(ends, ends[_OFTEN:], strict=False) if end - begin <= 10 * _MINUTE]
+        yield f"incident {state.id}: {len(ends)} ends, {_OFTEN} before {crowded[0]}" if crowded else ""
+
+
 OF_TELLING = (
     told_everywhere,
     nothing_announced_early,
@@ -120,4 +170,6 @@ OF_TELLING = (
     asked_in_vain_once,
     a_dead_webhook_is_noted,
     silence_is_told,
+    no_report_is_made_over_and_over,
+    no_end_is_told_over_and_over,
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from random import Random
@@ -76,12 +76,19 @@ class Device:
     put: dict[str, bytes] = field(default_factory=dict)
 
 
+_STALLING = 1 / 12
+
+
 class LiveDevices:
     """A `Runner`. `ran` are the tools that were started, by their hash."""
 
-    def __init__(self, seed: int, now: Callable[[], datetime], injected: Injected) -> None:
-        """No device was asked for anything yet."""
+    def __init__(
+        self, seed: int, now: Callable[[], datetime], injected: Injected, stalls: tuple[float, float] | None = None
+    ) -> None:
+        """No device was asked for anything yet. Where sessions stall, one in twelve takes so many seconds more."""
         self.seed = seed
+        self._stalls = stalls
+        self._apart = Random(seed ^ 0x57A1)  # noqa: S311 - histories, not secrets
         self._random = Random(seed ^ 0xDE11)  # noqa: S311 - histories, not secrets
         self._now = now
         self._injected = injected
@@ -97,6 +104,9 @@ class LiveDevices:
             outcomes.append(self._command(machine, device, command["type"], params, files))
             if outcomes[-1].errors:
                 break
+        if self._stalls and outcomes and self._apart.random() < _STALLING:
+            last = outcomes[-1]
+            outcomes[-1] = replace(last, seconds=last.seconds + self._apart.uniform(*self._stalls))
         return outcomes
 
     def reboot(self, machine: Machine) -> None:

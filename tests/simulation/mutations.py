@@ -1,8 +1,8 @@
 """Break the flow on purpose, in one place after the other, and see that a history notices: `make mutate`.
 
 Each mutation is applied to a copy of the product, and seeds are played until one breaks an invariant: first the one
-that noticed it last time, if that is written here. One that no seed notices is a hole in the simulation, and the exit
-status says so.
+that noticed it last time, if that is written here. A seed that breaks something where nothing is mutated notices
+nothing. One that no seed notices is a hole in the simulation, and the exit status says so.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,8 @@ _COPIED = ("responders", "shared", "local", "policies", "tests")
 @dataclass(frozen=True, slots=True)
 class Mutation:
     """A text to be found once in a file of the product, what stands there instead, and what that means; and the seed to
-    begin with.
+    begin with: as the first histories played it, then as it plays now. That the product raises what it must not, and an
+    invariant need not look, counts only where the mutation `stops` it: else any slip in the new text would be caught.
     """
 
     file: str
@@ -33,6 +35,7 @@ class Mutation:
     new: str
     means: str
     seed: int = 0
+    stops: bool = False
 
 
 MUTATIONS = (
@@ -50,11 +53,18 @@ MUTATIONS = (
         "never know our own marker again",
     ),
     Mutation(
+        "responders/_interface.py",
+        'and (not each.final or each.status == "succeeded")]',
+        "and not each.final]",
+        "ask again for what succeeded where a 404 denied it once",
+        seed=1352,
+    ),
+    Mutation(
         "responders/_outcomes.py",
         "            to = self._unknown(action, error)\n",
         "            to = action.to(State.PLANNED, self._ports.clock.now(), due=self._ports.clock.now())\n",
         "send again at once where the answer was lost",
-        seed=166,
+        seed=105,
     ),
     Mutation(
         "responders/_settling.py",
@@ -210,7 +220,7 @@ MUTATIONS = (
     ),
     Mutation(
         "responders/_policy.py",
-        '        cleared = incident.classification == "falsepositive"\n',
+        '        cleared = called == "falsepositive"\n',
         "        cleared = True\n",
         "give back what nobody called benign",
         seed=3,
@@ -229,8 +239,8 @@ MUTATIONS = (
     ),
     Mutation(
         "responders/_notify.py",
-        "repeat=notice.attempts > 1)\n",
-        "repeat=False)\n",
+        "        repeat = again or notice.attempts > 1\n",
+        "        repeat = False\n",
         "do not say that a notice may be a repeat",
     ),
     Mutation(
@@ -238,6 +248,36 @@ MUTATIONS = (
         "            if not notice.pending:\n",
         "            if notice.state != OPEN:\n",
         "never send a notice again whose sender vanished",
+    ),
+    Mutation(
+        "responders/_notify.py",
+        "            told[place] = notice = notice.model_copy(update=tells)\n",
+        "            told[place] = notice\n",
+        "remember of an end what was written down, and not what was told",
+        seed=416,
+    ),
+    Mutation(
+        "responders/_notify.py",
+        "            notices = self._ports.ledger.notices(incident)\n"
+        "            entry = self._ports.ledger.incident(incident)\n"
+        "            if entry is None:\n"
+        "                return\n"
+        "            state = entry.value\n"
+        "            if state.assessed != state.seen:\n"
+        "                self._ports.queues.send(INCIDENTS, incident)\n"
+        "                return\n"
+        "            actions = self._actions(state)\n",
+        "            entry = self._ports.ledger.incident(incident)\n"
+        "            if entry is None:\n"
+        "                return\n"
+        "            state = entry.value\n"
+        "            if state.assessed != state.seen:\n"
+        "                self._ports.queues.send(INCIDENTS, incident)\n"
+        "                return\n"
+        "            actions = self._actions(state)\n"
+        "            notices = self._ports.ledger.notices(incident)\n",
+        "read what was told after what it is about",
+        seed=140,
     ),
     Mutation(
         "responders/_notify.py",
@@ -274,6 +314,7 @@ MUTATIONS = (
         "            if refused and remembers(refused):\n",
         "            if False:\n",
         "ask for every device what the tenant cannot have",
+        seed=36,
     ),
     Mutation(
         "responders/_health.py",
@@ -403,6 +444,13 @@ MUTATIONS = (
         seed=5,
     ),
     Mutation(
+        "responders/_archive.py",
+        "        if ended not in _HAD | _LESS:\n",
+        "        if ended not in _LESS:\n",
+        "gather anew what was sealed before its worker died",
+        seed=123,
+    ),
+    Mutation(
         "responders/_holding.py",
         '    job.ports.ledger.put_single(HOLD, made, entry.etag if entry else "")\n',
         "",
@@ -496,6 +544,65 @@ MUTATIONS = (
         "        self._put(TAGS, digests(hashes))\n",
         "leave the custody out of a bag's tag manifest",
     ),
+    Mutation(
+        "responders/_outcomes.py",
+        '        return f"everything is held {hold}" if hold else ""\n',
+        '        return ""\n',
+        "do not look at the hold once more before a POST",
+        seed=397,
+    ),
+    Mutation(
+        "responders/_library.py",
+        "        self._look()\n        return super()",
+        "        return super()",
+        "begin a session though everything came to be held while the library was read",
+        seed=180,
+    ),
+    Mutation(
+        "responders/_releasing.py",
+        "    elif other.foreign:\n",
+        "    elif False:\n",
+        "cancel what others isolate for the sake of a release",
+        seed=47,
+    ),
+    Mutation(
+        "responders/_notify.py",
+        "        pause = breather(told, now) if kind == FINAL else []\n",
+        "        pause: list[timedelta] = []\n",
+        "tell every end at once",
+        seed=2662,
+    ),
+    Mutation(
+        "responders/_carrying.py",
+        "key=lambda each: each.head_start is not None):\n",
+        "key=lambda each: each.head_start is not None)[:1]:\n",
+        "carry out the first action of a plan only",
+        seed=127,
+    ),
+    Mutation(
+        "responders/_assess.py",
+        "            if carry_out(self._ports, plan, now):\n"
+        "                worked = self._record(entry, plan) or worked\n",
+        "            if self._record(entry, plan):\n"
+        "                worked = carry_out(self._ports, plan, now) or worked\n",
+        "count a version as assessed before its plan is carried out",
+        seed=137,
+    ),
+    Mutation(
+        "responders/_planning.py",
+        "        facts_at=facts.now if device.id in facts.machines else None,\n",
+        "        facts_at=facts.now if device.id in facts.machines else None,\n"
+        "        approved=any(each.approved for each in rounds),\n",
+        "take the next round for approved as well",
+        seed=114,
+    ),
+    Mutation(
+        "responders/_repeats.py",
+        "    if touches:\n",
+        "    if False:\n",
+        "write into an incident what was to be told there before the mode was switched",
+        seed=167,
+    ),
 )
 
 
@@ -508,15 +615,17 @@ def main() -> int:
     chosen = [each for each in MUTATIONS if asked.only in each.means]
     missed = 0
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for each, how in zip(chosen, pool.map(lambda each: _caught(each, asked.seeds), chosen), strict=True):
+        tried = {pool.submit(_caught, each, asked.seeds): each for each in chosen}
+        for done in as_completed(tried):
+            how = done.result()
             missed += not how
-            print(f"{'caught' if how else 'MISSED':<7} {each.means:<72} {how}", flush=True)
+            print(f"{'caught' if how else 'MISSED':<7} {tried[done].means:<72} {how}", flush=True)
     print(f"{len(chosen) - missed} caught of {len(chosen)}")
     return 1 if missed else 0
 
 
 def _caught(mutation: Mutation, seeds: int) -> str:
-    """How a mutation was noticed: the seed and what it broke; empty where it was not."""
+    """How a mutation was noticed: the invariant, the seed and what it broke; empty where it was not."""
     with tempfile.TemporaryDirectory(prefix="bulkhead-mutant-") as folder:
         root = Path(folder)
         for name in _COPIED:
@@ -526,23 +635,44 @@ def _caught(mutation: Mutation, seeds: int) -> str:
         if text.count(mutation.old) != 1:
             raise SystemExit(f"{mutation.file} has not exactly one place for: {mutation.means}")
         path.write_text(_imported(text.replace(mutation.old, mutation.new), mutation))
-        known = (
-            _broken(root, mutation, ("--start", str(mutation.seed), "--seeds", "1", "--earlier"))
-            if mutation.seed
-            else ""
-        )
-        return known or _broken(root, mutation, ("--seeds", str(seeds)))
+        counts = () if mutation.stops else ("--no-stops",)
+        only = range(mutation.seed, mutation.seed + 1)
+        for how in (("--earlier",), ()) if mutation.seed else ():
+            known = noticed(_play(root, mutation, *how, *counts), _play(ROOT, mutation, *how), only)
+            if known:
+                return f"{known[:-1]}, earlier)" if how else known
+        return noticed(_play(root, mutation, *counts), _play(ROOT, mutation), range(seeds))
 
 
-def _broken(root: Path, mutation: Mutation, which: tuple[str, ...]) -> str:
-    """The first of these seeds that breaks something, with what it broke."""
-    fixed = os.environ | {"PYTHONHASHSEED": "0"}  # the same histories, so the same answer, every time
-    command = [sys.executable, "-m", "tests.simulation", *which, "--jobs", "1", "--first"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=fixed)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("seed ")]
-    if done.returncode and not lines:
-        raise SystemExit(f"not a mutation, for nothing runs: {mutation.means}: {done.stderr.strip()[-200:]}")
-    return lines[0][:110] if lines else ""
+def noticed(mutated: Callable[[range], str], plain: Callable[[range], str], seeds: range) -> str:
+    """The invariant that the first of these seeds breaks in the `mutated` product which breaks nothing in the `plain`
+    one, and what; empty where none does. Each gives the first that breaks something as `seed 1: invariant: what`.
+    """
+    while seeds:
+        broken = mutated(seeds)
+        if not broken:
+            return ""
+        seed, invariant, what = (part.strip() for part in broken.removeprefix("seed ").split(":", 2))
+        if not plain(range(int(seed), int(seed) + 1)):
+            return f"by {invariant}: {what[:80]} (seed {seed})"
+        seeds = range(int(seed) + 1, seeds.stop)
+    return ""
+
+
+def _play(root: Path, mutation: Mutation, *how: str) -> Callable[[range], str]:
+    """How to find the first of some seeds that breaks something in the product there, with what it broke."""
+
+    def broken(seeds: range) -> str:
+        fixed = os.environ | {"PYTHONHASHSEED": "0"}  # the same histories, so the same answer, every time
+        which = ["--start", str(seeds.start), "--seeds", str(len(seeds)), "--jobs", "1", "--first", *how]
+        command = [sys.executable, "-m", "tests.simulation", *which]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=fixed)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("seed ")]
+        if done.returncode and not lines:
+            raise SystemExit(f"not a mutation, for nothing runs: {mutation.means}: {done.stderr.strip()[-200:]}")
+        return lines[0] if lines else ""
+
+    return broken
 
 
 def _imported(text: str, mutation: Mutation) -> str:

@@ -86,15 +86,13 @@ class Operators:
         if not self._caps or self._caps[-1].caps != caps:
             self._caps.append(InForce(self._world.clockwork.now(), caps))
 
-    def allowed(self, effect: Effect | None = None) -> Caps:
-        """The widest caps that were in force while an action waited for its call: from its row until it took effect.
-        Without one, the widest of the whole history.
-        """
-        born = effect.row.created if effect and effect.row else None
+    def allowed(self, effect: Effect) -> Caps:
+        """The widest caps that were in force while an action waited for its call: from its row until it took effect."""
+        born = effect.row.created if effect.row else None
         known = [
             each
             for each, after in zip(self._caps, [*self._caps[1:], None], strict=True)
-            if not (effect and each.since > effect.at) and not (born and after and after.since <= born)
+            if each.since <= effect.at and not (born and after and after.since <= born)
         ]
         widest = {name: max(getattr(each.caps, name) for each in known) for name in Caps.model_fields}
         return Caps(**widest)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class People:
     """Orders during the first `span` seconds of a history (0: none at all); `sent` are all of them by id, `namesakes`
-    those under an id that another one has.
+    the texts of those under an id that another one has.
     """
 
     def __init__(self, world: World, span: float) -> None:
@@ -28,7 +28,7 @@ class People:
         self._random = world.random
         self._count = 0
         self.sent: dict[str, AnyOrder] = {}
-        self.namesakes: list[AnyOrder] = []
+        self.namesakes: list[str] = []
         wishes: list[Callable[[], None]] = [self._approve, self._release] * 4
         wishes += [
             self._refuse,
@@ -172,6 +172,9 @@ class People:
         if self.sent:
             first = self._random.choice(list(self.sent.values()))
             made = json.loads(first.model_dump_json(exclude_none=True)) | {"by": "Somebody else"}
-            self.namesakes.append(read_order(json.dumps(made)))
             self._world.counters.injected["order", "namesake"] += 1
-            self._world.clockwork.after(self._random.uniform(0, 60), partial(self._put, json.dumps(made)))
+            self._world.clockwork.after(self._random.uniform(0, 60), partial(self._put_namesake, json.dumps(made)))
+
+    def _put_namesake(self, text: str) -> None:
+        self.namesakes.append(text)
+        self._put(text)

@@ -14,11 +14,13 @@ from tests.simulation.clockwork import Killed, Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from responders._ports import Ports
     from shared.storage.interface import Message
     from tests.fakes.storage import FakeQueues
     from tests.simulation.clockwork import Clockwork
+    from tests.simulation.deliveries import Deliveries
     from tests.simulation.injections import Injected
 
 HIDDEN = 600.0
@@ -52,12 +54,15 @@ class Platform:
         instances: int,
         *,
         injected: Injected,
+        deliveries: Deliveries,
         sweeps: bool = True,
         reports: bool = True,
     ) -> None:
         """Without `sweeps` housekeeping never runs, so that nothing but the ordinary reading finds an incident. Without
-        `reports` none are made. All is slower by `pace`. `injected` counts what is done to messages.
+        `reports` none are made. All is slower by `pace`. `injected` counts what is done to messages,
+        and `deliveries` know who has them.
         """
+        self._deliveries = deliveries
         self._reports = reports
         self._injected = injected
         self._clockwork = clockwork
@@ -67,9 +72,13 @@ class Platform:
         self._running: set[str] = set()
         self.instances: list[Instance] = []
         self.failures = 0
+        self.ran: dict[str, list[tuple[datetime, datetime]]] = {name: [] for name in TIMERS}
+        """From when until when each timer ran, where it ran to its end."""
         self.pace = 1.0
         self.disabled = ""
-        self.poisoned: list[str] = []
+        self.died: dict[str, datetime] = {}
+        self.poisoned: list[tuple[str, str]] = []
+        """What nobody could handle: the queue, and the text."""
         self.stopped: list[str] = []
         for _ in range(instances):
             self.start()
@@ -90,6 +99,7 @@ class Platform:
         """End a process at once; another one takes its place a little later."""
         if process.alive:
             process.alive = False
+            self.died[process.name] = self._clockwork.now()
             self.instances = [each for each in self.instances if each.process is not process]
             self._running = {each for each in self._running if not each.endswith(f"@{process.name}")}
             self._clockwork.note(f"{process.name} dies")
@@ -117,8 +127,10 @@ class Platform:
             self._running.add(label)
 
             def work() -> None:
+                begun = self._clockwork.now()
                 try:
                     getattr(instance.flow, name)()
+                    self.ran[name].append((begun, self._clockwork.now()))
                 except _RAISED as error:
                     self._failed(f"{label}: {error!r}")
                     self.stopped += [label] if isinstance(error, Unreadable) else []
@@ -135,10 +147,33 @@ class Platform:
             shuffled = random.sample(messages, len(messages))  # who is given a message first is not first to be ready
             self._injected["out of order", "message"] += messages != shuffled
             for message in shuffled:
-                self._injected["comes again", "message"] += message.dequeue_count > 1
-                instance = random.choice(self.instances)
-                self._clockwork.spawn(instance.process, partial(self._handle, instance, queue, message))
+                if message.dequeue_count > TRIES:  # nobody failed it so often: workers died, or could not take it away
+                    self._injected["poisoned by deaths", "message"] += 1
+                    self._poison(queue, message)
+                    continue
+                self._give(random.choice(self.instances), queue, message)
         self._clockwork.after(random.uniform(0.2, 3.5) * self.pace, lambda: self._poll(queue))
+
+    def _give(self, instance: Instance, queue: str, message: Message) -> None:
+        """Have an instance work on a message, and perhaps another one as well, before it is through."""
+        self._deliveries.given(message, instance.process)
+
+        def work() -> None:
+            self._handle(instance, queue, message)
+            self._deliveries.over(message)
+
+        self._clockwork.spawn(instance.process, work)
+        lapses = self._deliveries.lapses(message)
+        if lapses is not None:
+            self._clockwork.after(lapses, partial(self._lapse, queue, message))
+
+    def _lapse(self, queue: str, message: Message) -> None:
+        """The lease of a message runs out: where its worker is at it still, another one is given it, too."""
+        kept = self._queues._queues[queue].messages.get(message.id)
+        mine = kept and kept.receipt == message.receipt and self._deliveries.at_work(message)
+        if self.instances and kept and mine:
+            again = self._queues._take(message.id, kept, self._clockwork.now() + timedelta(seconds=HIDDEN))
+            self._give(self._deliveries.any_of(self.instances), queue, again)
 
     def _handle(self, instance: Instance, queue: str, message: Message) -> None:
         flow = instance.flow
@@ -158,6 +193,7 @@ class Platform:
         except (*_RAISED, ValueError) as error:
             if isinstance(error, ValueError) and message.text.isalnum():
                 raise
+            self._deliveries.failed(message)
             self._failed(f"{queue} {message.text} on {instance.process.name}: {error!r}")
             self._clockwork.after(0.0, lambda: self._again(queue, message))
             return
@@ -169,14 +205,17 @@ class Platform:
     def _again(self, queue: str, message: Message) -> None:
         """Deliver a failed message once more, or put it where nobody handles it."""
         if message.dequeue_count >= TRIES:
-            self._queues.provide(f"{queue}-poison")
-            self._queues.send(f"{queue}-poison", message.text)
-            self.poisoned.append(message.text)
-            self._queues.delete(queue, message)
+            self._poison(queue, message)
         else:
             kept = self._queues._queues[queue].messages.get(message.id)
             if kept and kept.receipt == message.receipt:
                 kept.visible = self._clockwork.now() + timedelta(seconds=RETRY)
+
+    def _poison(self, queue: str, message: Message) -> None:
+        self._queues.provide(f"{queue}-poison")
+        self._queues.send(f"{queue}-poison", message.text)
+        self.poisoned.append((queue, message.text))
+        self._queues.delete(queue, message)
 
     def _failed(self, what: str) -> None:
         self.failures += 1

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import greenlet
@@ -17,8 +17,9 @@ from responders._cases import AGENDA, LETTERS, ORDERED
 from responders._holding import HOLD
 from responders._ledger import OPEN
 from responders._leftovers import leftovers
+from responders._report.missed import UNREPORTED
 from shared.errors import Throttled
-from shared.models.action import Action, State, action_id
+from shared.models.action import Action, Kept, State, action_id
 from shared.models.asked import DeadLetter, Held, OrderRecord
 from shared.models.incident import Incident
 from shared.models.plan import Plan
@@ -36,9 +37,12 @@ if TYPE_CHECKING:
     from tests.simulation.clockwork import Process
     from tests.simulation.world import World
 
+K = TypeVar("K", bound=Kept)
+
 APIS = {
     "incidents.changed": "incidents",
     "incidents.get": "incidents",
+    "incidents.more_alerts": "alerts",
     "incidents.set_tags": "incidents",
     "incidents.comment": "incidents",
     "devices.machine": "machines",
@@ -77,11 +81,15 @@ CREATING = {
 
 ACTS = frozenset({"devices.cancel", *CREATING})
 
+WRITING = frozenset({"incidents.set_tags", "incidents.comment", "devices.upload"})
+"""What writes into the tenant, and makes no machine action."""
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
     """A machine action of ours that came to be: when, by which process, and how things stood at that moment. Its
-    sender had `looked` at something outside for the last time then, and began this call.
+    sender had `looked` at something outside for the last time then, and began this call. Of what had been taken and not
+    given back since, one of ours was `ours_in_effect`, and the first one of a person's was in effect `theirs_since`.
     """
 
     at: datetime
@@ -93,16 +101,15 @@ class Effect:
     mode: str
     tags: tuple[str, ...]
     rivals: tuple[str, ...]
-    in_effect: bool
-    in_effect_by_us: bool
+    ours_in_effect: bool
+    theirs_since: datetime | None
     doubled: bool
-    held: int
+    holding: tuple[str, ...]
     stands_released: bool
     waiting: tuple[str, ...]
     row: Action | None
     ordered_free: bool
     isolating: tuple[str, ...]
-    stood_since: datetime | None
     collecting: tuple[str, ...]
     wanted_by: tuple[str, ...]
     looked: datetime | None
@@ -111,6 +118,11 @@ class Effect:
     def approved(self) -> bool:
         """Whether a person wanted it."""
         return bool(self.row and self.row.approved)
+
+    @property
+    def held(self) -> int:
+        """How many devices we held then, or were about to, this one among them."""
+        return len(self.holding)
 
     @property
     def incident(self) -> str:
@@ -136,11 +148,20 @@ class Cancelled:
     process: str
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A call that writes into the tenant, and which process made it."""
+
+    at: datetime
+    call: str
+    process: str
+
+
 @dataclass(slots=True)
 class Refused:
     """A 429, and when the worker that was refused had written into storage what it does about that (None: it died, or
     storage failed it, before): with the first of its `writes`, or a later one. `text` is the heading of what chat
-    refused.
+    refused. `first` is when the first one was written that has to be followed by another of the same `process`.
     """
 
     at: datetime
@@ -149,6 +170,8 @@ class Refused:
     text: str = ""
     noted: datetime | None = None
     writes: int = 1
+    process: str = ""
+    first: datetime | None = None
 
 
 class _Disturbed(list[tuple["datetime", str]]):
@@ -161,7 +184,9 @@ class _Disturbed(list[tuple["datetime", str]]):
     def append(self, trouble: tuple[datetime, str]) -> None:
         """One more: what its task was about to write down is not written for certain."""
         super().append(trouble)
-        self._unnoted.pop(greenlet.getcurrent(), None)
+        refusal = self._unnoted.pop(greenlet.getcurrent(), None)
+        if refusal:
+            refusal.first = None
 
 
 _SLOW = timedelta(seconds=75)
@@ -198,9 +223,10 @@ def _matters(shown: dict[str, Any]) -> object:
     return [*(shown.get(name) for name in _LEADING), sorted(alerts, key=json.dumps)]
 
 
-@lru_cache(maxsize=4096)
-def _action(text: str) -> Action:
-    return Action.model_validate_json(text)
+@lru_cache(maxsize=8192)
+def _read(kind: type[K], text: str) -> K:
+    """A row's text as a value. Most rows stand unchanged from one look to the next, and are not read anew."""
+    return kind.model_validate_json(text)
 
 
 @dataclass(kw_only=True)
@@ -230,11 +256,13 @@ class Record:
         self.effects: list[Effect] = []
         self.cancels: list[Cancelled] = []
         self._stopped: set[str] = set()
+        self.written: list[Written] = []
         self.calls: list[tuple[datetime, str, str]] = []
+        self.sent: list[tuple[datetime, str]] = []  # the same, each with the moment at which its worker made it
         self.throttles: list[Refused] = []
-        self.posts: list[tuple[datetime, str]] = []
+        self.posts: list[tuple[datetime, str]] = []  # each with the moment at which its sender began
         self.answered: dict[str, datetime] = {}
-        self._posting: dict[object, str] = {}
+        self._posting: dict[object, tuple[datetime, str]] = {}
         self._looked: WeakKeyDictionary[object, datetime] = WeakKeyDictionary()
         self._unnoted: dict[object, Refused] = {}
         self.disturbed: list[tuple[datetime, str]] = _Disturbed(self._unnoted)
@@ -245,9 +273,15 @@ class Record:
         self.holding: datetime | None = None
         self.resumed_at: datetime | None = None
 
+    def made_now(self, call: str) -> None:
+        """A worker makes a call, which may take its time to reach anybody."""
+        if call in APIS:
+            self.sent.append((self._world.clockwork.now(), APIS[call]))
+
     def before(self, call: str, process: Process) -> None:
-        """A call is about to reach the tenant."""
-        del process
+        """A call is about to reach the tenant, whatever is answered."""
+        if call in WRITING:
+            self.written.append(Written(self._world.clockwork.now(), call, process.name))
         if call in CREATING:
             self._known = {action.id for action in self._world.tenant.desk.everything()}
         if call == "devices.cancel":
@@ -260,7 +294,7 @@ class Record:
             self._see_answers()
             self._noted()
         if call == "chat.post":
-            self.posts.append((self._world.clockwork.now(), self._posting.pop(greenlet.getcurrent(), "")))
+            self.posts.append(self._posting.pop(greenlet.getcurrent()))
         if call in APIS:
             self.calls.append((self._world.clockwork.now(), APIS[call], process.name))
         if call in CREATING:
@@ -280,6 +314,7 @@ class Record:
         refusal = self._unnoted.get(greenlet.getcurrent())
         if refusal:
             refusal.writes -= 1
+            refusal.first = refusal.first or self._world.clockwork.now()
             if not refusal.writes:
                 refusal.noted = self._world.clockwork.now()
                 del self._unnoted[greenlet.getcurrent()]
@@ -304,18 +339,18 @@ class Record:
         if row is self._hold or row is None:
             return
         self._hold = row
-        active = Held.model_validate_json(undressed(row.text)).active
+        active = _read(Held, undressed(row.text)).active
         self.resumed_at = self.resumed_at if active else self._world.clockwork.now()
         self.holding = (self.holding or self._world.clockwork.now()) if active else None
 
     def _see_answers(self) -> None:
         """Note when the answer to who holds, or resumes, came to be there to read."""
         for name, order in self._world.people.sent.items():
-            row = self._world.rows.stored.get((ORDERED, name)) if order.kind in {"hold", "resume"} else None
-            if row and name not in self.answered:
-                record = OrderRecord.model_validate_json(undressed(row.text))
-                if record.state.answered:
-                    self.answered[name] = self._world.clockwork.now()
+            if order.kind not in {"hold", "resume"} or name in self.answered:
+                continue
+            row = self._world.rows.stored.get((ORDERED, name))
+            if row and _read(OrderRecord, undressed(row.text)).state.answered:
+                self.answered[name] = self._world.clockwork.now()
 
     def _called_for(self, action: Action) -> datetime:
         """When an action was last free to be sent: as its row was written, or since it may have waited for a person."""
@@ -331,8 +366,7 @@ class Record:
         pair = _PAIRS.get(action.kind, ())
         takes = pair[0] if pair else ""
         effective = [each for each in desk.of(action.machine_id) if each.kind in pair and each.id != made]
-        done = [each for each in effective if desk.progress(each).status == "Succeeded"]
-        last = max(done, key=lambda each: desk.progress(each).finished or each.created, default=None)
+        standing = self.standing(action.machine_id, pair)
         named = self._rows(lambda key: f"/{action_id(key)}/" in action.comment)
         row = named[0] if named else None
         now = world.clockwork.now()
@@ -347,11 +381,15 @@ class Record:
                 mode=world.settings[process.name].RESPONSE_MODE,
                 tags=tuple(world.tenant.fleet.one(action.machine_id).shown["machineTags"]),
                 rivals=tuple(each.source for each in before if not desk.progress(each).final),
-                in_effect=bool(last and last.kind == takes),
-                in_effect_by_us=bool(last and last.kind == takes and last.source == "PublicApi"),
+                ours_in_effect=any(each.source == "PublicApi" for each, _ in standing),
+                theirs_since=min((over for each, over in standing if each.source == "Portal"), default=None),
                 doubled=self._doubled(action),
-                held=sum(self._ours_held(each, pair) for each in {one.machine_id for one in desk.everything()}),
-                stands_released=self._stands_released(action.machine_id, action.comment),
+                holding=tuple(
+                    each
+                    for each in dict.fromkeys(one.machine_id for one in desk.everything())
+                    if self._ours_held(each, pair)
+                ),
+                stands_released=self._stands_released(action, pair),
                 waiting=tuple(
                     each.key
                     for each in self.open_actions()
@@ -362,7 +400,6 @@ class Record:
                     and each.state in {State.PLANNED, State.SENDING, State.UNKNOWN}
                 ),
                 row=row,
-                stood_since=desk.progress(last).finished if last else None,
                 collecting=tuple(
                     each.key
                     for each in self.open_actions()
@@ -395,27 +432,41 @@ class Record:
 
     def _heir(self, incident: str) -> str:
         """An incident, or the one that it was merged into; empty where that was too lately for anybody to say whether
-        we have read it. What a person ordered apart from any stays with that.
+        we have read it, or storage has not let us write it down yet. What a person ordered apart from any stays with
+        that.
         """
         merged = self._world.life.merged_at.get(incident)
         if merged is None:
             return incident
-        if self._world.clockwork.now() - merged < _SLOW:
+        known = {each.id for each in self.incidents() if each.merged_into}
+        if self._world.clockwork.now() - merged < _SLOW or incident not in known:
             return ""
         return self._heir(str(self._world.tenant.incidents.raw(incident)["redirectIncidentId"]))
 
-    def _stands_released(self, device: str, comment: str) -> bool:
-        """Whether a person released the device a while ago, and the incident has no newer alert of it."""
-        desk = self._world.tenant.desk
-        done = [each for each in desk.of(device) if desk.progress(each).status == "Succeeded"]
-        done = [each for each in done if each.kind in {"Isolate", "Unisolate"}]
-        last = max(done, key=lambda each: desk.progress(each).finished or each.created, default=None)
-        if last is None or last.kind != "Unisolate" or last.source != "Portal":
+    def standing(self, device: str, pair: tuple[str, ...]) -> list[tuple[MachineAction, datetime]]:
+        """What took something from a device since that was given back last, whoever asked for it: each with the moment
+        since which it is in effect. `pair` is a kind that takes, and the one that gives back; none where nothing lasts.
+        """
+        standing: list[tuple[MachineAction, datetime]] = []
+        for each, over in self._in_turn(device, pair):
+            standing = [*standing, (each, over)] if each.kind == pair[0] else []
+        return standing
+
+    def _in_turn(self, device: str, pair: tuple[str, ...]) -> list[tuple[MachineAction, datetime]]:
+        """What was taken from a device and given back, in the order in which that was done."""
+        done = [(each, over) for kind in pair for each, over in self._over(device, kind)]
+        place = {each.id: number for number, each in enumerate(self._world.tenant.desk.of(device))}
+        return sorted(done, key=lambda one: (one[1], place[one[0].id]))
+
+    def _stands_released(self, action: MachineAction, pair: tuple[str, ...]) -> bool:
+        """Whether a person gave back a while ago what an action takes, and the incident has no newer alert."""
+        done = self._in_turn(action.machine_id, pair) if pair[:1] == (action.kind,) else []
+        last, finished = done[-1] if done else (None, None)
+        if last is None or finished is None or last.kind == action.kind or last.source != "Portal":
             return False
-        finished = desk.progress(last).finished
-        if finished is None or self._world.clockwork.now() - finished < timedelta(seconds=150):
+        if self._world.clockwork.now() - finished < timedelta(seconds=150):
             return False
-        named = comment.partition("incident ")[2].partition(".")[0]
+        named = action.comment.partition("incident ")[2].partition(".")[0]
         if named not in self._world.life.incidents:  # a person ordered it
             return False
         incident = self._goes_on(named)
@@ -457,6 +508,11 @@ class Record:
         """When a person released a device in the portal for the last time; None where nobody did."""
         freed = self._over(device, "Unisolate")
         return max((over for each, over in freed if each.source == "Portal"), default=None)
+
+    def came_to_nothing(self, made: str, at: datetime) -> bool:
+        """Whether a machine action had failed, or was cancelled, by some moment."""
+        seen = self._world.tenant.desk.progress(self._world.tenant.desk.one(made, hidden=True))
+        return seen.finished is not None and seen.finished <= at and seen.status != "Succeeded"
 
     def isolated_since(self, device: str, moment: datetime) -> bool:
         """Whether an isolation of a device, whoever asked for it, was carried out after a moment."""
@@ -514,9 +570,8 @@ class Record:
 
     def mishap(self, call: str, mishap: Mishap, process: str) -> None:
         """A call is refused, perhaps with a wait."""
-        del process
         if mishap.code == "DisabledFeature" and call == "devices.collect_package":
-            lacking = Refused(self._world.clockwork.now(), "collect", 0.0, writes=2)
+            lacking = Refused(self._world.clockwork.now(), "collect", 0.0, writes=2, process=process)
             self.disabled.append(lacking)
             self._unnoted[greenlet.getcurrent()] = lacking
         if mishap.status == 429 and call in APIS and call != "chat.post":
@@ -530,7 +585,7 @@ class Record:
 
     def posting(self, text: str) -> None:
         """The running task is about to post a message."""
-        self._posting[greenlet.getcurrent()] = text
+        self._posting[greenlet.getcurrent()] = self._world.clockwork.now(), text
 
     def now(self) -> datetime:
         """The virtual present."""
@@ -560,8 +615,6 @@ class Record:
 
     # What storage holds. Read beside the fakes' hooks, and outside of every task.
 
-    # Most rows stand unchanged from one look to the next, so what was read once is not read anew.
-
     def _texts(self, partition: str, prefix: str) -> list[str]:
         stored = self._world.rows.stored.items()
         found = [row for (place, key), row in stored if place.startswith(partition) and key.startswith(prefix)]
@@ -569,18 +622,18 @@ class Record:
 
     def open_actions(self) -> list[Action]:
         """The actions in the open partition."""
-        return [_action(text) for text in self._texts(OPEN, "action:")]
+        return [_read(Action, text) for text in self._texts(OPEN, "action:")]
 
     def _rows(self, wanted: Callable[[str], bool]) -> list[Action]:
         """The actions whose row keys are wanted; the rest of them need not be read."""
         stored = self._world.rows.stored.items()
         found = {key: row for (_, key), row in stored if key.startswith("action:") and wanted(key)}
-        return [_action(undressed(row.text)) for row in found.values()]
+        return [_read(Action, undressed(row.text)) for row in found.values()]
 
     def actions(self) -> list[Action]:
         """Every action, open or closed, once."""
         texts = [*self._texts("incident:", "action:"), *self._texts(OPEN, "action:")]
-        return list({action.key: action for action in map(_action, texts)}.values())
+        return list({action.key: action for action in (_read(Action, text) for text in texts)}.values())
 
     def timer_disabled(self) -> None:
         """A timer is disabled: note which ones had left a heartbeat. One that never ran is not missed."""
@@ -591,32 +644,32 @@ class Record:
         """Which incident was merged into which, as the product knows: target, source, when it learnt of it."""
         rows = self._world.rows.stored.items()
         merged = [(place, row) for (place, key), row in rows if key.startswith("merged:")]
-        kept = [(place.removeprefix("incident:"), Absorbed.model_validate_json(row.text)) for place, row in merged]
+        kept = [(place.removeprefix("incident:"), _read(Absorbed, row.text)) for place, row in merged]
         return [(target, each.source, each.at) for target, each in kept]
 
     def orders(self) -> dict[str, OrderRecord]:
         """Every order that was written down, by its row key."""
         stored = self._world.rows.stored.items()
         found = {key: undressed(row.text) for (place, key), row in stored if place == ORDERED}
-        return {key: OrderRecord.model_validate_json(text) for key, text in found.items()}
+        return {key: _read(OrderRecord, text) for key, text in found.items()}
 
     def letters(self) -> list[DeadLetter]:
         """Every dead letter."""
-        return [DeadLetter.model_validate_json(text) for text in self._texts(LETTERS, "")]
+        return [_read(DeadLetter, text) for text in self._texts(LETTERS, "")]
 
     def incidents(self) -> list[IncidentState]:
         """How far every incident has come."""
-        return [IncidentState.model_validate_json(text) for text in self._texts("incident:", "incident")]
+        return [_read(IncidentState, text) for text in self._texts("incident:", "incident")]
 
     def notices(self, incident: str) -> list[Notice]:
         """What was told about an incident."""
-        return [Notice.model_validate_json(text) for text in self._texts(f"incident:{incident}", "notice:")]
+        return [_read(Notice, text) for text in self._texts(f"incident:{incident}", "notice:")]
 
     def unassessed(self) -> list[str]:
         """Incidents that Graph shows, changed since watching began, whose newest version was not assessed."""
         states = {state.id: state for state in self.incidents()}
         marks = self._texts("deployment", "watermark")
-        floor = Watermark.model_validate_json(marks[0]).floor if marks else None
+        floor = _read(Watermark, marks[0]).floor if marks else None
         behind = []
         for incident in self._world.life.incidents:
             try:
@@ -644,15 +697,20 @@ class Record:
 
     def settled(self) -> bool:
         """Whether nothing is left to happen by itself."""
-        if any(not action.state.settled for action in self.open_actions()) or self._left():
+        rows = self._world.rows.stored.items()
+        left = {AGENDA, *([UNREPORTED] if self._world.dangers.sweeps else [])}
+        if any(place in left and row.due for (place, _), row in rows) or not self._world.platform.idle():
             return False
-        if any(place == AGENDA for place, _ in self._world.rows.stored):
-            return False
-        if not self._world.platform.idle() or self.unassessed():
+        if (
+            any(not each.state.settled or (each.state.final and each.due) for each in self.open_actions())
+            or self._left()
+        ):
             return False
         if not all(order.state.answered for order in self.orders().values()):
             return False
-        alarms = [Alarm.model_validate_json(text) for text in self._texts("deployment", "alarm:")]
+        alarms = [_read(Alarm, text) for text in self._texts("deployment", "alarm:")]
         if any(alarm.kind.startswith("timer ") if alarm.active else not alarm.told for alarm in alarms):
             return False  # that it is over is still to be seen, or to be told
-        return not any(notice.pending for state in self.incidents() for notice in self.notices(state.id))
+        if any(notice.pending for state in self.incidents() for notice in self.notices(state.id)):
+            return False
+        return not self.unassessed()

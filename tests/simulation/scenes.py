@@ -32,7 +32,6 @@ SHARE = 0.5
 """How many of all histories may have a scene."""
 
 _LOOKS = 4.0
-_OPEN = frozenset({"", "unknown", "unknownfuturevalue"})
 _BUNDLES = frozenset({"collect_logs", "collect_volatile"})
 
 
@@ -92,8 +91,8 @@ class Scenes:
     def _open(self, incident: str) -> bool:
         if incident not in self._world.life.incidents:
             return False
-        raw = self._world.tenant.incidents.raw(incident)
-        return str(raw["classification"] or "").lower() in _OPEN and raw["status"] != "redirected"
+        redirected = self._world.tenant.incidents.raw(incident)["status"] == "redirected"
+        return self._world.life.unclassified(incident) and not redirected
 
     def _last(self, device: str) -> MachineAction | None:
         """What isolated or released a device last."""

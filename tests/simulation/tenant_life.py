@@ -39,6 +39,7 @@ _CALLED = {
     "restrictCodeExecution": "a person restricts",
     "unrestrictCodeExecution": "a person unrestricts",
 }
+_GRAVITY = ("unknown", "informational", "low", "medium", "high")
 ATTACKED = range(2, 14)
 """Places in the fleet of the workstations that incidents are about; 0 is the domain controller."""
 
@@ -65,6 +66,9 @@ def package_of(device: str) -> Path:
     with ZipFile(path, "w") as archive:
         archive.writestr("Processes/processes.csv", f"Synthetic,{device}\n" * 50)
     return path
+
+
+_UNSAID = frozenset({"", "unknown", "unknownfuturevalue"})
 
 
 class TenantLife:
@@ -182,11 +186,19 @@ class TenantLife:
         self._change_one({"alerts": [self._alert(self._random.choice(["high", "medium", "low"]))]}, "a new alert")
 
     def _change(self) -> None:
-        severity = self._random.choice(["low", "medium", "high"])
-        self._change_one({"severity": severity}, "a severity changes", f"severity {severity}")
+        self._rate(self._random.choice(["low", "medium", "high"]))
 
     def _worsen(self) -> None:
-        self._change_one({"severity": "high"}, "a severity changes", "severity high")
+        self._rate("high")
+
+    def _rate(self, severity: str) -> None:
+        """Defender gives an incident a severity: perhaps the one that it has."""
+        if self.incidents:
+            incident = self._random.choice(self.incidents)
+            by = _GRAVITY.index(severity) - _GRAVITY.index(self._tenant.incidents.raw(incident)["severity"])
+            self._tenant.incidents.change(incident, {"severity": severity})
+            what = "a severity rises" if by > 0 else "a severity falls" if by else "a severity stays"
+            self._happens(what, f"incident {incident}: severity {severity}")
 
     def assign(self) -> None:
         """Somebody takes an incident over: a new version of it in which nothing is news."""
@@ -201,14 +213,22 @@ class TenantLife:
 
     def _merge(self) -> None:
         if len(self.incidents) > 1:
-            source, into = self._random.sample(self.incidents, 2)
-            try:
-                self._tenant.incidents.merge(source, into)
-            except ApiError:  # one of them was merged away before
-                return
-            self.merged |= {source, into}
-            self.merged_at[source] = self._clockwork.now()
-            self._happens("merged", f"incident {source} is merged into {into}")
+            self.merge(*self._random.sample(self.incidents, 2))
+
+    def merge(self, source: str, into: str) -> bool:
+        """Defender merges two incidents; False where one of them was merged away before."""
+        try:
+            self._tenant.incidents.merge(source, into)
+        except ApiError:
+            return False
+        self.merged |= {source, into}
+        self.merged_at[source] = self._clockwork.now()
+        self._happens("merged", f"incident {source} is merged into {into}")
+        return True
+
+    def unclassified(self, incident: str) -> bool:
+        """Whether nobody has said yet what an incident was."""
+        return str(self._tenant.incidents.raw(incident)["classification"] or "").lower() in _UNSAID
 
     def _away(self) -> None:
         device = self._device()

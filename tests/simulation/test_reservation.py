@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from responders._containment import Candidate, Reservation
+from responders._containment import Candidate, Reservation, settle
 from shared.config import Caps
 from shared.models.action import Action, State
 from shared.storage.interface import Conflict
@@ -19,6 +19,7 @@ from tests.simulation.dangers import Dangers
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
+    from responders._entries import Entry
     from responders._ports import Ports
 
 
@@ -96,6 +97,70 @@ def test_no_interleaving_of_workers_sends_more_than_the_caps_allow(
     states = [action.state for action in ports.ledger.actions("7")]
     assert states.count(State.SENDING) <= min(caps.values())
     assert set(states) <= {State.SENDING, State.PLANNED, State.WAITING}
+
+
+@pytest.mark.parametrize(
+    ("limit", "attempt", "state"),
+    [
+        (1, 0, State.SENDING),
+        (0, 0, State.WAITING),
+        (0, 1, State.SENDING),
+    ],
+    ids=["adds no device", "narrowed", "sent before"],
+)
+@pytest.mark.parametrize("cap", ["per_incident", "per_hour", "per_day"])
+def test_a_further_file_of_a_device_goes_as_far_as_the_caps_of_now_allow(
+    cap: str, limit: int, attempt: int, state: State
+) -> None:
+    """It adds no device to what counts already; what was sent before the caps were narrowed is tried again."""
+    ports = World(1, Dangers(people=False)).platform.instances[0].ports
+    file = planned("a1", "stop_quarantine").model_copy(update={"approved": False, "goal": "one"})
+    ports.ledger.add(file)
+    first = Reservation(ports, START)
+    first.take(Candidate(ports.ledger.open_actions()[0]))
+    assert len(first.write()) == 1
+    now = Caps(**{"per_incident": 9, "per_hour": 9, "per_day": 9, "fleet_share": 1} | {cap: limit})
+    ports = replace(ports, settings=ports.settings.model_copy(update={"ISOLATION_CAPS": now}))
+    ports.ledger.add(file.model_copy(update={"goal": "other", "attempt": attempt}))
+    (row,) = [entry for entry in ports.ledger.open_actions() if entry.value.goal == "other"]
+    worker = Reservation(ports, START)
+    worker.take(Candidate(row))
+    worker.write()
+    assert {action.goal: action.state for action in ports.ledger.actions("7")}["other"] is state
+
+
+@pytest.mark.parametrize(
+    ("responder", "goal", "goes"), [("stop_quarantine", "one", "a1"), ("isolate", "", "b2")], ids=["kept", "given back"]
+)
+def test_what_waits_between_two_attempts_has_its_place_or_the_next_device_has(
+    responder: str, goal: str, goes: str
+) -> None:
+    """Everything was held after the first attempt, for instance; never do both go."""
+    ports = World(1, Dangers(people=False)).platform.instances[0].ports
+    ports = replace(
+        ports, settings=ports.settings.model_copy(update={"ISOLATION_CAPS": Caps(per_incident=1, fleet_share=1)})
+    )
+    for device in ("a1", "b2"):
+        ports.ledger.add(planned(device, responder).model_copy(update={"approved": False, "goal": goal}))
+    sent = _reserved(ports, "a1")
+    settle(ports, sent, sent.value.to(State.WAITING, START))
+    other = _reserved(ports, "b2").value.state
+    waits = _row(ports, "a1")
+    ports.ledger.move(waits, waits.value.to(State.PLANNED, START, due=START))
+    states = {"a1": _reserved(ports, "a1").value.state, "b2": other}
+    assert states == {device: State.SENDING if device == goes else State.WAITING for device in states}
+
+
+def _reserved(ports: Ports, device: str) -> Entry[Action]:
+    worker = Reservation(ports, START)
+    worker.take(Candidate(_row(ports, device)))
+    worker.write()
+    return _row(ports, device)
+
+
+def _row(ports: Ports, device: str) -> Entry[Action]:
+    (row,) = [entry for entry in ports.ledger.open_actions() if entry.value.device == device]
+    return row
 
 
 def _write(worker: Reservation) -> None:

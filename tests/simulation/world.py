@@ -37,17 +37,21 @@ from tests.fakes.clients import (
     Mishaps,
     QuietHunting,
 )
-from tests.fakes.signing import FakeSigner
-from tests.fakes.storage import BLOCK, FakeDocuments, FakeEvidence, FakePages, FakeQueues, FakeRows
+from tests.fakes.signing import FakeMac, FakeSigner
+from tests.fakes.storage import BLOCK, FakeDocuments, FakeEvidence, FakePages, FakeRows
 from tests.simulation.clockwork import START, Clockwork, Killed
+from tests.simulation.crossings import Crossings
 from tests.simulation.dangers import Dangers, drawn
+from tests.simulation.deliveries import BelatedQueues, Deliveries
 from tests.simulation.doubles import Doubles
-from tests.simulation.fates import with_other_ends
+from tests.simulation.fates import STALLED_SESSION, with_other_ends
+from tests.simulation.gateways import Gateways
 from tests.simulation.hunts import FindingHunting
 from tests.simulation.injections import name_of
 from tests.simulation.late_answers import LATE, LateAnswers
 from tests.simulation.live import SESSION_RATES, SESSIONS, SETTINGS, Live, WatchedDevices
 from tests.simulation.live_devices import LiveDevices
+from tests.simulation.mergers import Mergers
 from tests.simulation.operators import Operators
 from tests.simulation.people import People
 from tests.simulation.platform import Platform
@@ -125,8 +129,8 @@ SMALL_PIECE = 1000
 SMALL_BLOCKS = {"evidence": 2048, "staging": 512}
 """Bytes of a block there: two for a package as for a piece, and not many more for a report."""
 
-SMALL_PAGES = 2, 25, 4
-"""Incidents, onboarded devices and machine actions on a page where pages are small."""
+SMALL_PAGES, SMALL_EXPANSION = (2, 25, 4), 2
+"""Incidents, onboarded devices and machine actions on a page, and alerts in an incident, where pages are small."""
 
 LOOKS = 30.0
 
@@ -151,6 +155,20 @@ class ContestedRows(FakeRows):
     def _apply(self, partition: str, change: Change) -> str | None:
         self.born.setdefault(change.key, self._now())
         return super()._apply(partition, change)
+
+
+class WatchedPages(FakePages):
+    """Pages that know when each was put, ever."""
+
+    def __init__(self, now: Callable[[], datetime], *, before: Hook, after: Hook) -> None:
+        """Begin with no pages."""
+        super().__init__(before=before, after=after)
+        self._now = now
+        self.times: dict[str, list[datetime]] = {}
+
+    def put(self, name: str, data: bytes, *, media_type: str) -> None:
+        super().put(name, data, media_type=media_type)
+        self.times.setdefault(name, []).append(self._now())
 
 
 class SkewedClock:
@@ -189,17 +207,19 @@ class World:
         self.span = LONG_SPAN if self.dangers.hours else SPAN
         self.counters = Counters()
         self.troubled = True
-        self.late_answers = LateAnswers(self)
-        self.doubles = Doubles(self)
+        self.late_answers, self.gateways = LateAnswers(self), Gateways(self)
+        self.doubles, self.crossings, self.deliveries = Doubles(self), Crossings(self), Deliveries(self)
         self._refused: set[tuple[str, str]] = set()
         self.mode = "observe" if self.dangers.observing else "respond"
         before, after = self._before, self._after
         self.rows = ContestedRows(self.counters, self.clockwork.now, before=before, after=after)
         self.documents = FakeDocuments(before=before, after=after)
-        self.queues = FakeQueues(self.clockwork.now, QUEUES, before=before, after=after)
+        self.queues = BelatedQueues(self.clockwork.now, QUEUES, self.deliveries.late, before=before, after=after)
         self.evidence, self.staging = self._archives()
-        self.pages = FakePages(before=before, after=after)
-        carried_out = LiveDevices(seed, self.clockwork.now, self.counters.injected)
+        self.pages = WatchedPages(self.clockwork.now, before=before, after=after)
+        carried_out = LiveDevices(
+            seed, self.clockwork.now, self.counters.injected, STALLED_SESSION if self.dangers.ends else None
+        )
         runner = carried_out if self.dangers.live else nobody
         self.tenant = Tenant(self._tenant_settings(), self.clockwork.now, seed, runner)
         mishaps = Mishaps(self._mishap)
@@ -248,14 +268,16 @@ class World:
             sweeps=self.dangers.sweeps,
             reports=self.dangers.reports,
             injected=injected,
+            deliveries=self.deliveries,
         )
         self.people = People(self, self.span if eventful and self.dangers.orders else 0.0)
         self.scenes = Scenes(self, self.span if eventful and self.dangers.scenes else 0.0)
         self.garbage: list[str] = []
-        self._arrange()
+        self._arrange(self.span if eventful else 0.0)
 
-    def _arrange(self) -> None:
-        """Have happen what happens once or a few times."""
+    def _arrange(self, span: float) -> None:
+        """Have happen what happens once or a few times; what is drawn, in the first `span` seconds."""
+        Mergers(self, span)
         self.platform.pace = LONG_PACE if self.dangers.hours else 1.0
         for _ in range(self.random.choice([0, 0, 1])):
             self.clockwork.after(self.random.uniform(30, self.span), self._rubbish)
@@ -296,6 +318,7 @@ class World:
                 name,
                 block=small.get(name, BLOCK),
                 pulls=self.dangers.pulls,
+                mac=FakeMac().of if name == "evidence" else None,
                 before=self._before,
                 after=self._after,
             )
@@ -307,6 +330,7 @@ class World:
         random = self.random
         made = TenantSettings(
             visibility_seconds=random.choice([0.0, 5.0, 30.0, 100.0]),
+            expanded_alerts=SMALL_EXPANSION if self.dangers.pages else 0,
             duplicate_isolate=random.choice(["error", "silent", "race"]),
             durations={
                 "Isolate": Durations((1, 20), (2, 90)),
@@ -360,6 +384,7 @@ class World:
             evidence=self.evidence,
             staging=self.staging,
             signer=FakeSigner(before=self._before, after=self._after if self.dangers.lost else None),
+            mac=FakeMac(),
             pages=self.pages,
             incidents=GovernedIncidents(self._incidents, governor),
             devices=PinnedDevices(self._devices, governor, settings, partial(held_in, ledger)),
@@ -399,12 +424,14 @@ class World:
         if process is None:
             return
         self.counters.calls[call] += 1
+        self.record.made_now(call)
         self.clockwork.pause(self._latency(call))
         self._perhaps_die(call, "crash before")
         if call == "devices.isolate" and self.dangers.people and self._strikes(RIVAL):
             self._rival()
         if call == "devices.isolate" and self.troubled:
             self.scenes.rival()
+        self.crossings.before(call)
         of_storage = call.startswith(("rows.", "queues.", "documents.", "evidence.", "staging."))
         if (of_storage and self._strikes(self.dangers.storage)) or self.storage_trouble.strikes(call):
             self.counters.injected["storage fails", call] += 1
@@ -428,6 +455,7 @@ class World:
         if slow and not refused:
             self.clockwork.pause(self.random.uniform(1, 60))
         self.late_answers.wait(call, process.name, refused=refused)
+        self.gateways.wait()
         self._perhaps_die(call, "crash after")
         if call in {"rows.commit", "queues.send", "documents.create"} and self._strikes(self.dangers.storage / 2):
             self.counters.injected["storage answer lost", call] += 1
@@ -468,7 +496,7 @@ class World:
             self.counters.injected["gone", call] += 1
             return GONE
         lost = self.scenes.tagging() if call == "incidents.set_tags" and self.troubled else None
-        lost = lost or self.doubles.answer() or self.late_answers.strikes(call)
+        lost = lost or self.doubles.answer() or self.late_answers.strikes(call) or self.gateways.strikes(call)
         chance = self.dangers.mishap * (OFTENER if call in SELDOM else 1.0)
         mishap = lost or (self.random.choice(POSSIBLE[call]) if self._strikes(chance) else None)
         if mishap and mishap.retry_after:
