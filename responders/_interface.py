@@ -128,7 +128,9 @@ class Desk(Protocol):
         """Commit a stream, hashed in flight. Where `chunks` raises, nothing is committed."""
 
     def keep_bytes(self, name: str, data: bytes, *, kind: str, media_type: str) -> Artefact:
-        """Commit these bytes; other content under the name is `Rejected`."""
+        """Commit these bytes. What an earlier call committed under the name stays, and is given; the custody tells it
+        where these are others.
+        """
 
     def fetch(
         self,

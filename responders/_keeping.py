@@ -38,6 +38,8 @@ ZIP = "application/zip"
 AS_IT_CAME = "kept as it came"
 """How a mark begins that says what an item was refused for, until nothing better could be had."""
 
+STANDS = "stood there already: an earlier call committed it"
+
 _CLOCK, _UNKNOWN, _SEAL = "clock", "unknown", "seal"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
@@ -149,7 +151,7 @@ class Keeping:
         if not stored.created:
             if not self._ours.committed(stored):
                 raise self._differs(name)
-            marks.append("stood there already: an earlier call committed it")
+            marks.append(STANDS)
         hashes = Hashes(device=told.device, received=stored.sha256, content=rest.content, stored=rest.sha256)
         item = Item(
             path=name,

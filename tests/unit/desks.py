@@ -9,7 +9,7 @@ from datetime import datetime
 from responders import _parts
 from shared.clients.interface import ActionPage, ActionQuery, CountPage, Devices, Hunting, IncidentPage, Incidents
 from shared.config import Settings
-from shared.errors import Cause, Incomplete, NotFound, Rejected
+from shared.errors import Cause, Incomplete, NotFound
 from shared.models.action import Artefact
 from shared.models.archive import manifest
 from shared.models.archive.contents import Seen
@@ -208,10 +208,7 @@ class Desk:
         return self._artefact(name)
 
     def keep_bytes(self, name: str, data: bytes, *, kind: str, media_type: str) -> Artefact:
-        kept = self.keep(name, [data], kind=kind, media_type=media_type)
-        if self.kept[name] != data:
-            raise Rejected(f"{name} stands there already with other content", status=409, code="Differs")
-        return kept
+        return self.keep(name, [data], kind=kind, media_type=media_type)
 
     def _artefact(self, name: str) -> Artefact:
         data, (device, parts) = self.kept[name], self._joined.get(name, ("", ()))

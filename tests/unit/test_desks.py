@@ -12,7 +12,7 @@ import pytest
 from responders._interface import Desk
 from responders._zip import whole_zip
 from shared.clients.interface import Download
-from shared.errors import Cause, Incomplete, LinkExpired, Rejected
+from shared.errors import Cause, Incomplete, LinkExpired
 from shared.models.action import Artefact
 from tests.unit import desks
 from tests.unit.archived import Archived, Served
@@ -88,11 +88,9 @@ def test_what_is_kept_already_is_given_again_and_its_chunks_are_not_read(bench: 
     assert keep(bench, b"first") == kept
 
 
-def test_other_bytes_under_a_name_are_refused(bench: Bench) -> None:
-    keep(bench, b"first")
-    with pytest.raises(Rejected, match="other content") as refused:
-        keep(bench, b"second")
-    assert refused.value.code == "Differs"
+def test_other_bytes_under_a_name_leave_what_an_earlier_call_committed(bench: Bench) -> None:
+    kept = keep(bench, b"first")
+    assert keep(bench, b"second") == kept
     assert bench.kept() == b"first"
 
 

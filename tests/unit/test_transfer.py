@@ -23,7 +23,7 @@ from responders._unbroken import judged
 from responders._zip import whole_zip
 from shared.clients.interface import Download
 from shared.errors import Cause, Incomplete, LinkExpired, Rejected, Throttled, Transient
-from shared.models.archive.custody import Event
+from shared.models.archive.custody import NOTED, Event
 from shared.models.part import Part
 from tests.unit.archived import Archived, Served
 
@@ -676,6 +676,20 @@ def test_a_blob_that_somebody_put_under_our_name_is_not_taken_for_ours() -> None
     with pytest.raises(Rejected, match="other content") as refused:
         fetched(run)
     assert refused.value.code == "Differs"
+
+
+def test_an_answer_that_reads_otherwise_after_a_crash_is_told_and_blames_nobody() -> None:
+    """The worker died between the commit of a session's result and its row; Defender renders it otherwise now."""
+    run = run_with(Server())
+    name, first, later = "data/sessions/1.json", b'{"a": 1, "b": 2}', b'{"b":2,"a":1}'
+    told = {"kind": "session", "media_type": "application/json"}
+    kept = run.desk().keep_bytes(name, first, **told)
+    for _ in range(2):
+        assert run.desk().keep_bytes(name, later, **told).sha256 == kept.sha256
+    assert run.objects[name] == first
+    (noted,) = (each for each in run.desk().run.chain.events if each.what == NOTED)
+    assert noted.subject == name
+    assert f"{len(later)} bytes and another SHA-256, {hashlib.sha256(later).hexdigest()}" in noted.detail
 
 
 @pytest.mark.parametrize("forged", [b"rubbish", b"{}", None])
