@@ -161,12 +161,13 @@ def get(session: Session, run: str, into: Path) -> None:
     items = {each.path: each for each in _items(manifest_of(archive, folder))}
     wanted, left_out = parted(names, items)
     with session.voice.progress() as progress:
-        for name in wanted:
+        for number, name in enumerate(wanted, 1):
             refuse_links(into, f"{place}/{name}")
             item = items.get(name)
-            task = progress.add_task(name, total=item.size if item else None)
+            task = progress.add_task(f"{number}/{len(wanted)} {name}", total=item.size if item else None)
             for count in fetched(archive, f"{folder}/{name}", target / name, item.sha256 if item else ""):
                 progress.update(task, advance=count)
+            progress.remove_task(task)
     if CHECKPOINT not in names:
         noted(session, archive, folder, Access(_access.READ, "downloaded; not sealed"))
         told_ = [str(each) for each in left_out]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -53,6 +57,29 @@ class Office:
     def call(self, *said: str) -> Result:
         session = Session(reach=self.archive, environment={}, whoami=lambda _values: "ann@contoso.com")
         return CliRunner().invoke(bulkhead, list(said), obj=session)
+
+    def watched(self, *said: str, terminal: bool) -> tuple[str, str]:
+        """What a command finds, and what it shows meanwhile on its standard error, a terminal or a pipe."""
+        session = Session(reach=self.archive, environment={}, whoami=lambda _values: "ann@contoso.com")
+        ours, theirs = pty.openpty() if terminal else os.pipe()
+        found, shown = io.StringIO(), bytearray()
+
+        def look() -> None:
+            with contextlib.suppress(OSError):  # so a terminal ends
+                while read := os.read(ours, 1 << 16):
+                    shown.extend(read)
+
+        looking = Thread(target=look)
+        looking.start()
+        with contextlib.ExitStack() as around:
+            err = around.enter_context(os.fdopen(theirs, "w"))
+            around.enter_context(contextlib.redirect_stdout(found))
+            around.enter_context(contextlib.redirect_stderr(err))
+            around.enter_context(contextlib.suppress(SystemExit))
+            bulkhead.main(list(said), obj=session)
+        looking.join()
+        os.close(ours)
+        return found.getvalue(), shown.decode()
 
     def told(self, *said: str, status: int = 0) -> dict[str, Any]:
         result = self.call(*said, "--json")
@@ -354,6 +381,22 @@ def test_a_name_that_is_none_of_ours_is_not_made_a_file_and_all_else_is(
     assert fetched_ == {each: data for each, data in office.run.objects.items() if each != name}
     assert "not fetched" in office.call("evidence", "get", office.name, "--into", str(tmp_path)).output
     assert accesses(office.run.evidence, office.run.folder)[0].detail == "downloaded; 1 difference"
+
+
+def test_get_shows_at_a_terminal_how_far_it_came_and_elsewhere_nothing(office: Office, tmp_path: Path) -> None:
+    objects = len(office.run.objects)
+
+    def slowly(call: str) -> None:
+        time.sleep(0.15 * (call == "evidence.read"))
+
+    office.run.evidence.before = slowly
+    for terminal in (True, False):
+        found, shown = office.watched("evidence", "get", office.name, "--into", str(tmp_path / "x"), terminal=terminal)
+        assert (f"/{objects} data/memory/image.raw" in shown) is terminal
+        assert ("0/6 bytes" in shown) is terminal
+        assert "as it was sealed" in found
+        assert f"/{objects} data" not in found
+        shutil.rmtree(tmp_path / "x")
 
 
 def test_of_a_run_that_is_not_sealed_what_is_left_out_is_named_too(tmp_path: Path) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import os
-import pty
 import shutil
 import sys
 from dataclasses import replace
@@ -15,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from console.commands import bulkhead
-from console.session import Session
 from shared.errors import Denied, Transient
 from shared.models.archive.checkpoint import VAULT, PublicKey, base64url, digest_of
 from shared.models.archive.names import access_folder
@@ -451,19 +446,7 @@ def test_at_a_terminal_it_shows_how_far_it_came_and_elsewhere_nothing(office: Of
     """Apart from what was found, which may go into a file."""
     office.spoil("data/memory/image.raw", b"memorz")
     for terminal in (True, False):
-        ours, theirs = pty.openpty() if terminal else os.pipe()[::1]
-        found = io.StringIO()
-        with contextlib.redirect_stdout(found), os.fdopen(theirs, "w") as err, contextlib.redirect_stderr(err):
-            session = Session(reach=office.archive, environment={}, whoami=lambda _values: "ann@contoso.com")
-            with contextlib.suppress(SystemExit):
-                bulkhead.main(["verify"], obj=session)
-            err.flush()
-            os.set_blocking(ours, False)
-            try:
-                shown = os.read(ours, 1 << 20).decode()
-            except BlockingIOError:
-                shown = ""
-        os.close(ours)
+        found, shown = office.watched("verify", terminal=terminal)
         assert ("1/1 run-" in shown) is terminal
-        assert "image.raw, bytes 0-5: differ" in found.getvalue()
-        assert "1/1" not in found.getvalue()
+        assert "image.raw, bytes 0-5: differ" in found
+        assert "1/1" not in found
