@@ -26,7 +26,9 @@ class Dangers:
     several. What we send is `doubled` by a person at that moment. Hunts find `rows`. What we are about to send is
     `crossed` by an order. An incident that is harmless for a while has another one `merged` into it. What a queue
     has given to one worker it gives to another, too, while the first is at work (`shared`); a message that is sent
-    becomes visible minutes late (`belated`). Reads are answered by a `gateway` before the service, or not at all.
+    becomes visible minutes late (`belated`). Reads are answered by a `gateway` before the service, or not at all. A
+    worker is `halting` behind a row that it wrote, while others go on. A release is so `hasty` that it comes while the
+    isolation is on its way. What goes on is `denied` by a 404.
     """
 
     crash: float = 0.0
@@ -67,6 +69,9 @@ class Dangers:
     shared: bool = False
     belated: bool = False
     gateway: bool = False
+    halting: bool = False
+    hasty: bool = False
+    denied: bool = False
 
 
 def short(dangers: Dangers) -> bool:
@@ -116,19 +121,23 @@ def _met(random: Random, dangers: Dangers) -> Dangers:
 def _unruly(seed: int, dangers: Dangers) -> Dangers:
     """What queues and gateways do beside: drawn apart, so that the rest of a seed stays what it was."""
     random = Random(seed ^ _APART)  # noqa: S311 - histories, not secrets
-    return replace(dangers, shared=random.random() < 0.1, belated=random.random() < 0.1, gateway=random.random() < 0.12)
+    made = replace(dangers, shared=random.random() < 0.1, belated=random.random() < 0.1, gateway=random.random() < 0.12)
+    random = Random(seed ^ _UNTIMELY)  # noqa: S311 - histories, not secrets
+    halting, hasty, denied = (random.random() < share for share in (0.1, 0.1, 0.06))
+    return replace(made, halting=halting, hasty=hasty, denied=denied, more=made.more or denied)
 
 
 _MIXED = 0.12
 _SHARE = 0.4
 _APART = 0x9C67
-"""None of the regressions that are played as they are drawn has any of what is drawn with this."""
+_UNTIMELY = 0x2E31D
+"""None of the regressions that are played as they are drawn has any of what is drawn with these."""
 
 NOT_YET: dict[str, object] = {
     **dict.fromkeys(
         (
             *("changes", "observing", "ends", "refused", "lost", "late", "hours", "pages", "doubled", "rows"),
-            *("crossed", "merged", "shared", "belated", "gateway"),
+            *("crossed", "merged", "shared", "belated", "gateway", "halting", "hasty", "denied"),
         ),
         False,
     ),

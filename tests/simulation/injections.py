@@ -16,6 +16,7 @@ from tests.simulation.fates import KINDS
 from tests.simulation.gateways import READS
 from tests.simulation.record import ACTS
 from tests.simulation.storage_trouble import LOSING, REFUSING
+from tests.simulation.untimely import HALTED, HASTY, MERGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +105,7 @@ ELSEWHERE = (
     *(("setting changed", each) for each in ("ISOLATION_CAPS", "PROTECTED", "RATE_LIMITS", "the policy")),
     *(("storage refuses", f"{each}*") for each in REFUSING),
     *CROSSED,
+    *((HALTED, "rows.commit"), (MERGED, "tenant"), (HASTY, "order")),
     *(("row", "with a member more"), ("row", "of a newer form"), ("row", "handed on by the older")),
     *(("disabled", "watch"), ("disabled", "follow"), ("rubbish", "queues.receive"), ("gone", "chat.post")),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.models.action import State
 from shared.models.asked import Stage
 from shared.models.order import read_order
+from tests.simulation.clockwork import START
 from tests.simulation.invariants_of_containment import GIVING_BACK
 from tests.simulation.late_answers import DEADLINE
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 SKEW = timedelta(seconds=1)
+_CALLED_OFF = timedelta(minutes=15)
 IN_FLIGHT = timedelta(seconds=9)
 """For which a call may be under way between its sender's last look and its effect."""
 
@@ -116,7 +118,7 @@ def nothing_lands_behind_a_release(world: World) -> Iterator[str]:
 
 def an_ordered_release_frees(world: World) -> Iterator[str]:
     """Once a release by order is over, no isolation of ours takes effect that was asked for before the order."""
-    desk = world.tenant.desk
+    desk, looked = world.tenant.desk, {each.id: each.looked for each in world.record.effects}
     for action in world.record.actions():
         over = action.finished_at if action.state in {State.SUCCEEDED, State.ELSEWHERE} else None
         if over is None or action.responder != "release" or not action.opened_by:
@@ -124,9 +126,29 @@ def an_ordered_release_frees(world: World) -> Iterator[str]:
         for each in desk.of(action.device):
             landed = desk.progress(each).finished
             done = each.kind == "Isolate" and each.source == "PublicApi" and desk.progress(each).status == "Succeeded"
-            if done and landed and each.created < action.created - SKEW:
+            if done and landed and (looked.get(each.id) or each.created) < action.created - SKEW:
                 said = f"{action.device[:8]}: isolated at {landed}, its release was over at {over}"
                 yield said if landed > over + SKEW else ""
+
+
+def what_is_released_is_called_off(world: World) -> Iterator[str]:
+    """What of ours is on its way to a device when its release is ordered is called off, or over, within a quarter of an
+    hour: a device that is away is not isolated when it comes back.
+    """
+    desk = world.tenant.desk
+    until = world.calm_at if world.dangers.stalled or world.dangers.hours else START
+    for action in world.record.actions():
+        if action.responder != "release" or not action.opened_by:
+            continue
+        by = max(action.created, until) + _CALLED_OFF
+        if action.finished_at and action.finished_at < by and action.state not in {State.SUCCEEDED, State.ELSEWHERE}:
+            continue
+        for each in desk.of(action.device):
+            ours = each.kind == "Isolate" and each.source == "PublicApi" and each.created < action.created
+            ended = desk.progress(each).finished
+            if ours and (ended is None or ended > action.created):
+                said = f"{action.device[:8]}: asked for at {each.created}, to be released at {action.created}"
+                yield "" if ended and ended <= by else said
 
 
 def what_waits_is_told_with_its_command(world: World) -> Iterator[str]:
@@ -149,5 +171,6 @@ OF_ORDERS = (
     an_ordered_release_stands,
     nothing_lands_behind_a_release,
     an_ordered_release_frees,
+    what_is_released_is_called_off,
     what_waits_is_told_with_its_command,
 )

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from responders._consent import WITHOUT_INCIDENT
+from responders._given_back import GIVEN_BACK_BY
 from shared.models.action import target_of
 from shared.models.order import Approve, Collect, Fetch, Isolate, Release, Retry, Run, read_order
 
@@ -71,7 +72,10 @@ def _asks_for(world: World, order: AnyOrder, action: Action, rows: list[Action])
 def _opens(order: AnyOrder, action: Action, rows: list[Action], meant: set[str]) -> bool:
     """Whether an order asks for what an action does, or to try an earlier round of it anew."""
     if isinstance(order, Retry):
-        return any(each.id == order.action for each in rows if _same(each, action, meant, earlier=True))
+        again = [each for each in rows if each.id == order.action and each.responder in meant]
+        if action.responder in GIVEN_BACK_BY.values():  # for whichever incident holds the device by then
+            return any(each.target == action.target for each in again)
+        return any(_same(each, action, meant, earlier=True) for each in again)
     if not isinstance(order, Release | Isolate | Collect | Run | Fetch) or target_of(order.device) != action.target:
         return False
     if isinstance(order, Release):  # for whichever incident holds the device

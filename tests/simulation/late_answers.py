@@ -18,6 +18,9 @@ DEADLINE = 40.0
 """Seconds for which an acting call waits for its answer."""
 
 _SLOW = (30.0, DEADLINE)
+_WAITED_FOR = {"devices.unrestrict": 0.7}
+"""How often an answer is late, but in time, where that is another share than of the others."""
+
 _SELDOM = frozenset({"devices.cancel", "devices.release", "devices.unrestrict", "devices.live_response"})
 
 
@@ -53,7 +56,7 @@ class LateAnswers:
             self._world.clockwork.pause(DEADLINE)
         elif call in self._taken:
             self._taken.discard(call)
-        elif self._may(call) and not refused and self._random.random() < 0.2:
+        elif self._may(call) and not refused and self._random.random() < _WAITED_FOR.get(call, 0.2):
             self._world.counters.injected["up to the deadline", call] += 1
             self._world.clockwork.pause(self._random.uniform(*_SLOW))
 

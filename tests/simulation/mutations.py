@@ -57,7 +57,7 @@ MUTATIONS = (
         'and (not each.final or each.status == "succeeded")]',
         "and not each.final]",
         "ask again for what succeeded where a 404 denied it once",
-        seed=1352,
+        seed=25,
     ),
     Mutation(
         "responders/_outcomes.py",
@@ -78,6 +78,7 @@ MUTATIONS = (
         "        if slot and slot.value.owner != action.key:\n",
         "        if False:\n",
         "take a device's slot although another action holds it",
+        seed=71,
     ),
     Mutation(
         "tests/fakes/storage.py",
@@ -127,7 +128,7 @@ MUTATIONS = (
         "sorted(plan.actions, key=lambda each: each.head_start is not None)",
         "plan.actions",
         "write what lets others go first before these",
-        seed=123,
+        seed=364,
     ),
     Mutation(
         "responders/_carrying.py",
@@ -140,7 +141,7 @@ MUTATIONS = (
         "        if now - seen > FRESH:\n",
         "        if False:\n",
         "go on with a plan although a newer one came",
-        seed=1309,
+        seed=999,
     ),
     Mutation(
         "responders/_news.py",
@@ -277,7 +278,7 @@ MUTATIONS = (
         "            actions = self._actions(state)\n"
         "            notices = self._ports.ledger.notices(incident)\n",
         "read what was told after what it is about",
-        seed=140,
+        seed=286,
     ),
     Mutation(
         "responders/_notify.py",
@@ -339,12 +340,14 @@ MUTATIONS = (
         "        return call_off(ports, entry, f\"Released {why}. {ports.marker(other.id, 'cancel')}\")\n",
         '        return ""\n',
         "release without cancelling the pending isolation",
+        seed=213,
     ),
     Mutation(
         "responders/_releasing.py",
         '        return "whether our isolation was sent is being found out"\n',
         '        return ""\n',
         "release while it is not known whether our isolation was sent",
+        seed=1624,
     ),
     Mutation(
         "responders/_guardrails.py",
@@ -448,7 +451,7 @@ MUTATIONS = (
         "        if ended not in _HAD | _LESS:\n",
         "        if ended not in _LESS:\n",
         "gather anew what was sealed before its worker died",
-        seed=123,
+        seed=255,
     ),
     Mutation(
         "responders/_holding.py",
@@ -489,7 +492,7 @@ MUTATIONS = (
         "    if action.foreign:\n",
         "    if False:\n",
         "cancel by order what another asked for",
-        seed=444,
+        seed=77,
     ),
     Mutation(
         "responders/_notices.py",

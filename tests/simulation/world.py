@@ -59,6 +59,7 @@ from tests.simulation.record import ACTS, Effect, Record, WatchedChat
 from tests.simulation.scenes import Scenes
 from tests.simulation.storage_trouble import StorageTrouble
 from tests.simulation.tenant_life import ATTACKED, TenantLife
+from tests.simulation.untimely import Untimely, lasting
 from tests.simulation.versions import NewerRows, OlderRows, Versions
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ LOOKS = 30.0
 
 
 class ContestedRows(FakeRows):
-    """Rows that count how often a condition did not hold, and know since when each is there."""
+    """Rows that count how often a condition did not hold, and know since when each is there, and the `newest`."""
 
     def __init__(self, counters: Counters, now: Callable[[], datetime], *, before: Hook, after: Hook) -> None:
         """Begin with no rows."""
@@ -144,6 +145,7 @@ class ContestedRows(FakeRows):
         self._counters = counters
         self._now = now
         self.born: dict[str, datetime] = {}
+        self.newest = ""
 
     def _check(self, partition: str, change: Change) -> None:
         try:
@@ -153,7 +155,8 @@ class ContestedRows(FakeRows):
             raise
 
     def _apply(self, partition: str, change: Change) -> str | None:
-        self.born.setdefault(change.key, self._now())
+        if change.key not in self.born:
+            self.born[change.key], self.newest = self._now(), change.key
         return super()._apply(partition, change)
 
 
@@ -205,6 +208,7 @@ class World:
         self.clockwork = Clockwork(seed)
         self.random = self.clockwork.random
         self.span = LONG_SPAN if self.dangers.hours else SPAN
+        span = self.span if eventful else 0.0
         self.counters = Counters()
         self.troubled = True
         self.late_answers, self.gateways = LateAnswers(self), Gateways(self)
@@ -240,8 +244,7 @@ class World:
         self.caps = self.random.choice(
             ['{"per_incident": 3, "per_hour": 4, "per_day": 6, "fleet_share": 0.1}', '{"fleet_share": 0.5}']
         )
-        self.operators = Operators(self, self.span if eventful else 0.0)
-        self.storage_trouble = StorageTrouble(self, self.span if eventful else 0.0)
+        self.operators, self.storage_trouble = Operators(self, span), StorageTrouble(self, span)
         self.expires = self.random.choice(["PT3M", "PT10M", "P1D"])
         self.record = Record(self)
         injected = self.counters.injected
@@ -259,7 +262,7 @@ class World:
         self.sessions = self._devices.asked
         self.live: Live | None = None
         if self.dangers.live:
-            self.live = Live(self.clockwork, self.tenant, carried_out, self.span if eventful else 0.0, injected)
+            self.live = Live(self.clockwork, self.tenant, carried_out, span, injected)
         self.platform = Platform(
             self.clockwork,
             self.queues,
@@ -270,10 +273,10 @@ class World:
             injected=injected,
             deliveries=self.deliveries,
         )
-        self.people = People(self, self.span if eventful and self.dangers.orders else 0.0)
-        self.scenes = Scenes(self, self.span if eventful and self.dangers.scenes else 0.0)
+        self.people = People(self, span if self.dangers.orders else 0.0)
+        self.scenes, self.untimely = Scenes(self, span if self.dangers.scenes else 0.0), Untimely(self, span)
         self.garbage: list[str] = []
-        self._arrange(self.span if eventful else 0.0)
+        self._arrange(span)
 
     def _arrange(self, span: float) -> None:
         """Have happen what happens once or a few times; what is drawn, in the first `span` seconds."""
@@ -305,6 +308,11 @@ class World:
     def protecting(self, effect: Effect) -> set[str]:
         """The tags of an effect's device that protect it, as its worker was told."""
         return set(effect.tags) & set(self.settings[effect.process].PROTECTED.tags)
+
+    @property
+    def calm_at(self) -> datetime:
+        """When the trouble ends."""
+        return START + timedelta(seconds=self.span)
 
     def elapsed(self) -> float:
         """Virtual seconds from the end of the trouble until now."""
@@ -347,7 +355,8 @@ class World:
             live_response_sessions=SESSIONS,
             slack_per_second=random.choice([0.2, 1.0]),
         )
-        return with_other_ends(made, self.seed) if self.dangers.ends else made
+        made = with_other_ends(made, self.seed) if self.dangers.ends else made
+        return lasting(made) if self.dangers.denied else made
 
     def _ports(self, name: str) -> Ports:
         """The ports of a new instance, with the settings of now."""
@@ -439,6 +448,7 @@ class World:
             raise Transient(f"{call}: storage cannot be reached")
         self.storage_trouble.before(call)
         self.late_answers.under_way(call)
+        self.untimely.under_way(call)
         self.doubles.before(call)
         self.record.before(call, process)
 
@@ -456,6 +466,9 @@ class World:
             self.clockwork.pause(self.random.uniform(1, 60))
         self.late_answers.wait(call, process.name, refused=refused)
         self.gateways.wait()
+        if call == "rows.commit" and self.rows.newest:
+            newest, self.rows.newest = self.rows.newest, ""
+            self.untimely.behind(newest, process.name)
         self._perhaps_die(call, "crash after")
         if call in {"rows.commit", "queues.send", "documents.create"} and self._strikes(self.dangers.storage / 2):
             self.counters.injected["storage answer lost", call] += 1
@@ -497,6 +510,7 @@ class World:
             return GONE
         lost = self.scenes.tagging() if call == "incidents.set_tags" and self.troubled else None
         lost = lost or self.doubles.answer() or self.late_answers.strikes(call) or self.gateways.strikes(call)
+        lost = lost or self.untimely.strikes(call)
         chance = self.dangers.mishap * (OFTENER if call in SELDOM else 1.0)
         mishap = lost or (self.random.choice(POSSIBLE[call]) if self._strikes(chance) else None)
         if mishap and mishap.retry_after:
