@@ -156,11 +156,10 @@ class Desk:
 
     def keep_bytes(self, name: str, data: bytes, *, kind: str, media_type: str) -> Artefact:
         """See the interface."""
-        kept = self.keep(name, [data], kind=kind, media_type=media_type)
-        came = hashlib.sha256(data).hexdigest()
+        kept, came = self.keep(name, [data], kind=kind, media_type=media_type), hashlib.sha256(data).hexdigest()
         if kept.sha256 != came:
-            size = len(data)
-            self.run.note(name, f"{STANDS}: what came in a later call has {size} bytes and another SHA-256, {came}")
+            said = f"what came in a later call has {len(data)} bytes and another SHA-256, {came}"
+            self.run.note(name, f"{STANDS}: {said}")
         return kept
 
     def fetch(

@@ -128,9 +128,7 @@ class Desk(Protocol):
         """Commit a stream, hashed in flight. Where `chunks` raises, nothing is committed."""
 
     def keep_bytes(self, name: str, data: bytes, *, kind: str, media_type: str) -> Artefact:
-        """Commit these bytes. What an earlier call committed under the name stays, and is given; the custody tells it
-        where these are others.
-        """
+        """Commit these bytes. What an earlier call committed stays, and is given; the custody says if these differ."""
 
     def fetch(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from responders import _refusals_actions, _refusals_apis, _refusals_passing, _refusals_places
 from responders._refusal import APIS, CHATS, Asked, Fate, Refusal, Service
 from shared.errors import (
+    Altered,
     BulkheadError,
     Busy,
     Cause,
@@ -146,6 +147,8 @@ def _passing(error: Transient) -> str:
     """Incomplete downloads and requests that were never sent are told apart by their cause too."""
     if isinstance(error, LinkExpired):
         return "link-expired"
+    if isinstance(error, Altered):
+        return "staging-altered"
     if isinstance(error, Throttled):
         answered = "throttled-cpu" if error.cause is Cause.CPU else "throttled-calls"
         return answered if error.status else "budget-spent"

@@ -60,6 +60,18 @@ ROWS: tuple[Refusal, ...] = (
         todo=_PACKAGE,
     ),
     Refusal(
+        "staging-altered",
+        _DOWNLOADS,
+        when="no answer: a piece in the container staging is no longer what was left there",
+        means="what had come of the download was altered in staging",
+        fate=Fate.AGAIN,
+        again=f"from the beginning, {_FETCH_AGAIN}",
+        until=_FETCHES,
+        records=_FETCHING,
+        shown=_AT_LAST,
+        todo="find out who alters what lies in the container staging; " + _PACKAGE,
+    ),
+    Refusal(
         "webhook-gone",
         CHATS,
         when=(

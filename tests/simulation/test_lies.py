@@ -14,6 +14,7 @@ import pytest
 from local.tenant.actions import Interruption
 from local.tenant.samples import fleet_id
 from responders._cases import LETTERS
+from shared.models.action import State
 from shared.models.asked import DeadLetter
 from shared.models.order import read_order
 from shared.storage.interface import Row
@@ -249,6 +250,27 @@ def _unwritten(world: World) -> Undo:
     return lambda: world.record.effects.__setitem__(0, first)
 
 
+def _on_its_way(world: World) -> Undo:
+    """The release of a device was ordered right behind our isolation of it, and was over a second later; what was on
+    its way was done an hour after that.
+    """
+    desk, stored = world.tenant.desk, world.rows.stored
+    effect = next(each for each in world.record.effects if each.kind == "Isolate")
+    assert effect.row
+    ordered, over = effect.at + timedelta(seconds=2), effect.at + timedelta(seconds=3)
+    told = {"responder": "release", "state": State.SUCCEEDED, "created": ordered, "finished_at": over}
+    release = effect.row.model_copy(update={**told, "opened_by": "order-9998", "due": None})
+    partition, before = f"incident:{release.incident}", desk._final[effect.id]
+    stored[partition, release.key] = Row(partition, release.key, release.model_dump_json(), due=None, etag="x")
+    desk._final[effect.id] = (replace(before[0], finished=over + timedelta(hours=1)), before[1])
+
+    def undo() -> None:
+        del stored[partition, release.key]
+        desk._final[effect.id] = before
+
+    return undo
+
+
 def _other_device(world: World) -> Undo:
     """What is told to be contained was done, but for one of the devices."""
     desk = world.tenant.desk
@@ -314,6 +336,8 @@ LIES: dict[str, tuple[str, Lie]] = {
         "what_people_took_stays",
         _effect(kind="UnrestrictCodeExecution", row=None, theirs_since=LONG_AGO),
     ),
+    "on its way for an hour though to be released": ("what_is_released_is_called_off", _on_its_way),
+    "isolated an hour after its release was over": ("an_ordered_release_frees", _on_its_way),
     "asked for by nobody": ("whatever_we_do_is_in_the_ledger", _stray),
     "written down too late": ("whatever_we_do_is_in_the_ledger", _unwritten),
     "given back for nobody": ("given_back_only_where_benign", _effect(kind="Unisolate", row=None)),

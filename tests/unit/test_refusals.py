@@ -16,6 +16,7 @@ from responders._refusals import ROWS, TABLE, ending_of, refusal_of, remembers, 
 from responders.collect_package import CollectPackage
 from responders.isolate import Isolate
 from shared.errors import (
+    Altered,
     BulkheadError,
     Busy,
     Cause,
@@ -139,6 +140,7 @@ EXAMPLES = [
     Said("host-not-allowed", DOWNLOADS, Forbidden("no")),
     Said("out-of-time", DOWNLOADS, Incomplete("no", cause=Cause.TIME)),
     Said("cut-short", DOWNLOADS, Incomplete("no")),
+    Said("staging-altered", DOWNLOADS, Altered("part-00001/000/000003")),
     Said("too-long", DOWNLOADS, Incomplete("no", cause=Cause.LONG)),
     Said("unknown-refusal", DOWNLOADS, rejected(416)),
     Said("throttled-calls", DOWNLOADS, Throttled("no", status=429)),
