@@ -28,7 +28,8 @@ class Dangers:
     has given to one worker it gives to another, too, while the first is at work (`shared`); a message that is sent
     becomes visible minutes late (`belated`). Reads are answered by a `gateway` before the service, or not at all. A
     worker is `halting` behind a row that it wrote, while others go on. A release is so `hasty` that it comes while the
-    isolation is on its way. What goes on is `denied` by a 404.
+    isolation is on its way. What goes on is `denied` by a 404. An acting call is `landing` when its sender has
+    died. A setting that changes is `rolling` from instance to instance.
     """
 
     crash: float = 0.0
@@ -72,6 +73,8 @@ class Dangers:
     halting: bool = False
     hasty: bool = False
     denied: bool = False
+    landing: bool = False
+    rolling: bool = False
 
 
 def short(dangers: Dangers) -> bool:
@@ -124,20 +127,23 @@ def _unruly(seed: int, dangers: Dangers) -> Dangers:
     made = replace(dangers, shared=random.random() < 0.1, belated=random.random() < 0.1, gateway=random.random() < 0.12)
     random = Random(seed ^ _UNTIMELY)  # noqa: S311 - histories, not secrets
     halting, hasty, denied = (random.random() < share for share in (0.1, 0.1, 0.06))
+    random = Random(seed ^ _LANDING)  # noqa: S311 - histories, not secrets
+    made = replace(made, landing=random.random() < 0.1, rolling=random.random() < 0.2)
     return replace(made, halting=halting, hasty=hasty, denied=denied, more=made.more or denied)
 
 
 _MIXED = 0.12
 _SHARE = 0.4
 _APART = 0x9C67
-_UNTIMELY = 0x2E31D
+_UNTIMELY, _LANDING = 0x2E31D, 0x3CDDD9
 """None of the regressions that are played as they are drawn has any of what is drawn with these."""
 
 NOT_YET: dict[str, object] = {
     **dict.fromkeys(
         (
             *("changes", "observing", "ends", "refused", "lost", "late", "hours", "pages", "doubled", "rows"),
-            *("crossed", "merged", "shared", "belated", "gateway", "halting", "hasty", "denied"),
+            *("crossed", "merged", "shared", "belated", "gateway"),
+            *("halting", "hasty", "denied", "landing", "rolling"),
         ),
         False,
     ),

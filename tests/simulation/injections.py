@@ -14,9 +14,9 @@ from tests.simulation.crossings import CROSSED
 from tests.simulation.deliveries import BELATED, DIED, FAILED, SHARED
 from tests.simulation.fates import KINDS
 from tests.simulation.gateways import READS
-from tests.simulation.record import ACTS
+from tests.simulation.record import ACTS, CREATING
 from tests.simulation.storage_trouble import LOSING, REFUSING
-from tests.simulation.untimely import HALTED, HASTY, MERGED
+from tests.simulation.untimely import HALTED, HASTY, LANDED, MERGED, ROLLING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +106,8 @@ ELSEWHERE = (
     *(("storage refuses", f"{each}*") for each in REFUSING),
     *CROSSED,
     *((HALTED, "rows.commit"), (MERGED, "tenant"), (HASTY, "order")),
+    *((LANDED, call) for call in CREATING),
+    (ROLLING, "instance"),
     *(("row", "with a member more"), ("row", "of a newer form"), ("row", "handed on by the older")),
     *(("disabled", "watch"), ("disabled", "follow"), ("rubbish", "queues.receive"), ("gone", "chat.post")),
 )

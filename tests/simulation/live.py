@@ -9,6 +9,9 @@ from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import greenlet
 
 from local.tenant.samples import fleet_id
 from responders._live import LINUX
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from local.tenant.actions import Action
     from local.tenant.model import Tenant
     from local.tenant.wire import Reply, Request
+    from tests.fakes.clients import Stakes
     from tests.simulation.clockwork import Clockwork
     from tests.simulation.injections import Injected
 
@@ -94,9 +98,20 @@ class Asked:
 
 @dataclass(kw_only=True)
 class WatchedDevices(FakeDevices):
-    """`Devices` of the tenant; `asked` are the sessions whose calls arrived there, whatever became of them."""
+    """`Devices` of the tenant; `asked` are the sessions whose calls arrived there, whatever became of them, `sending`
+    is what each task is about to send.
+    """
 
     asked: list[Asked] = field(default_factory=list)
+    sending: WeakKeyDictionary[object, Request] = field(default_factory=WeakKeyDictionary)
+
+    def _send(self, name: str, stakes: Stakes, request: Request) -> Reply:
+        self.sending[greenlet.getcurrent()] = request
+        return super()._send(name, stakes, request)
+
+    def deliver(self, request: Request) -> None:
+        """Have a call arrive of which nobody hears the answer."""
+        self._answer(request)
 
     def _answer(self, request: Request) -> Reply:
         if request.path.endswith("/runliveresponse"):

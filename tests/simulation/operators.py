@@ -87,14 +87,17 @@ class Operators:
             self._caps.append(InForce(self._world.clockwork.now(), caps))
 
     def allowed(self, effect: Effect) -> Caps:
-        """The widest caps that were in force while an action waited for its call: from its row until it took effect."""
+        """The widest caps that were in force while an action waited for its call, from its row until it took effect, or
+        that its sender had still.
+        """
         born = effect.row.created if effect.row else None
         known = [
-            each
+            each.caps
             for each, after in zip(self._caps, [*self._caps[1:], None], strict=True)
             if each.since <= effect.at and not (born and after and after.since <= born)
         ]
-        widest = {name: max(getattr(each.caps, name) for each in known) for name in Caps.model_fields}
+        known.append(self._world.settings[effect.process].ISOLATION_CAPS)
+        widest = {name: max(getattr(each, name) for each in known) for name in Caps.model_fields}
         return Caps(**widest)
 
     def _tag_them(self) -> None:
@@ -109,7 +112,7 @@ class Operators:
         """A setting was changed: every instance ends, and new ones start with it."""
         self._world.counters.injected["setting changed", what] += 1
         self._world.clockwork.note(f"{what} is changed: {told}")
-        self._world.platform.restart_all()
+        self._world.untimely.restart()
         for _ in range(2):  # who changes a setting looks at incidents then, too
             self._world.clockwork.after(self._random.uniform(5, 120), self._world.life.assign)
 

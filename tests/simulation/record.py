@@ -287,8 +287,14 @@ class Record:
         if call == "devices.cancel":
             self._stopped = {action.id for action in self.interrupted()}
 
-    def after(self, call: str, process: Process) -> None:
-        """A call has reached the tenant, or storage."""
+    def looked(self) -> datetime | None:
+        """When the running task looked at something outside for the last time."""
+        return self._looked.get(greenlet.getcurrent())
+
+    def after(self, call: str, process: Process, looked: datetime | None = None) -> None:
+        """A call has reached the tenant, or storage. Where its sender is there no more, that had `looked` before."""
+        if looked:
+            self._looked[greenlet.getcurrent()] = looked
         if call == "rows.commit":
             self._see_hold()
             self._see_answers()
@@ -408,7 +414,7 @@ class Record:
                     if each.created < row.since - _WRITTEN
                 ),
                 wanted_by=self._wanted_by(action, takes),
-                looked=self._looked.get(greenlet.getcurrent()),
+                looked=self.looked(),
                 ordered_free=bool(row and self._ordered_free(row)),
                 isolating=tuple(
                     each.source for each in effective if each.kind == takes and not desk.progress(each).final

@@ -1,5 +1,6 @@
 """What comes at the wrong moment: a worker that stands still right behind a new row, while its incident is merged away;
-an order to release what is on its way; a 404 for what goes on.
+an order to release what is on its way; a 404 for what goes on; an acting call that arrives when its sender has died;
+a changed setting that some instances have, and others not yet.
 
 Drawn from a stream of its own: where none of it comes, a history plays as if there were no such thing.
 """
@@ -7,21 +8,33 @@ Drawn from a stream of its own: where none of it comes, a history plays as if th
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
 from local.tenant.settings import Durations
 from shared.models.action import State
 from tests.fakes.clients import BROKEN, HIDDEN, LOST, Mishap
+from tests.simulation.record import CREATING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from local.tenant.settings import TenantSettings
+    from tests.simulation.clockwork import Process
     from tests.simulation.world import World
 
 HALTED, MERGED = "stands still behind a new row", "merged while a worker stands still"
 HASTY = "a release of what is on its way"
+LANDED = "lands when its sender has died"
+ROLLING = "has an older setting for a while"
 
-_HALTS, _MERGES, _RELEASES = 0.25, 0.5, 0.2
+_HALTS, _MERGES, _RELEASES, _DIES = 0.25, 0.5, 0.2, 0.12
+_SELDOM = frozenset({"devices.release", "devices.unrestrict", "devices.live_response", "devices.stop_quarantine"})
+_DIES_SELDOM = 0.4
+_LANDS = (0.1, 7.0)
+"""Seconds after which a call arrives whose sender has died."""
 _STILL, _UNTIL_LEARNT = (5.0, 60.0), (40.0, 120.0)
 """Seconds for which a worker stands still; from the merge on, too, until the others have learnt of it."""
 
@@ -29,6 +42,9 @@ _GOES = 0.6
 """How often the device that is to be free is away from then on."""
 
 _AWAY = (1000.0, 1500.0)
+_ROLLS = (0.0, 90.0)
+"""Seconds until an instance has a setting that was changed."""
+
 _LOOKS = 2.0
 _ON_ITS_WAY_FOR = (20.0, 38.0)
 _ON_ITS_WAY = frozenset({State.SENDING, State.UNKNOWN, State.ACCEPTED})
@@ -66,6 +82,26 @@ class Untimely:
         if self._world.dangers.hasty and self._world.troubled and call == "devices.isolate":
             self._world.clockwork.pause(self._random.choice([0.0, self._random.uniform(*_ON_ITS_WAY_FOR)]))
 
+    def dies(self, call: str) -> bool:
+        """Whether the sender of an acting call dies now: that arrives all the same, seconds later."""
+        world = self._world
+        may = world.dangers.landing and world.troubled and call in CREATING
+        if not may or self._random.random() > (_DIES_SELDOM if call in _SELDOM else _DIES):
+            return False
+        process, sent = world.clockwork.process(), world.sending()
+        assert process
+        looked = world.record.looked()
+        world.clockwork.after(self._random.uniform(*_LANDS), partial(self._lands, call, sent, process, looked))
+        return True
+
+    def _lands(self, call: str, sent: Callable[[], object], process: Process, looked: datetime | None) -> None:
+        world = self._world
+        world.counters.injected[LANDED, call] += 1
+        world.clockwork.note(f"{call} of {process.name} arrives, which has died")
+        world.record.before(call, process)
+        sent()
+        world.record.after(call, process, looked)
+
     def behind(self, key: str, process: str) -> None:
         """A worker has written a new row, the first of several perhaps: it may stand still now."""
         world = self._world
@@ -77,6 +113,16 @@ class Untimely:
         world.clockwork.pause(self._random.uniform(*_STILL))
         if self._random.random() < _MERGES and self._merged(key.split(":")[1]):
             world.clockwork.pause(self._random.uniform(*_UNTIL_LEARNT))
+
+    def restart(self) -> None:
+        """A setting was changed: instances end, and new ones start with it, one after the other in some histories."""
+        world = self._world
+        if not world.dangers.rolling:
+            world.platform.restart_all()
+            return
+        for instance in list(world.platform.instances):
+            world.counters.injected[ROLLING, "instance"] += 1
+            world.clockwork.after(self._random.uniform(*_ROLLS), partial(world.platform.kill, instance.process))
 
     def _merged(self, incident: str) -> bool:
         """Whether Defender merges an incident into another one at this moment."""

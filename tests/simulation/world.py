@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+import greenlet
 
 from local.tenant.liveresponse import nobody
 from local.tenant.model import Tenant
@@ -39,7 +41,7 @@ from tests.fakes.clients import (
 )
 from tests.fakes.signing import FakeMac, FakeSigner
 from tests.fakes.storage import BLOCK, FakeDocuments, FakeEvidence, FakePages, FakeRows
-from tests.simulation.clockwork import START, Clockwork, Killed
+from tests.simulation.clockwork import START, Clockwork, Killed, Process
 from tests.simulation.crossings import Crossings
 from tests.simulation.dangers import Dangers, drawn
 from tests.simulation.deliveries import BelatedQueues, Deliveries
@@ -309,6 +311,10 @@ class World:
         """The tags of an effect's device that protect it, as its worker was told."""
         return set(effect.tags) & set(self.settings[effect.process].PROTECTED.tags)
 
+    def sending(self) -> Callable[[], None]:
+        """What has it arrive that the running task is about to ask of Defender."""
+        return partial(self._devices.deliver, self._devices.sending[greenlet.getcurrent()])
+
     @property
     def calm_at(self) -> datetime:
         """When the trouble ends."""
@@ -436,6 +442,8 @@ class World:
         self.record.made_now(call)
         self.clockwork.pause(self._latency(call))
         self._perhaps_die(call, "crash before")
+        if self.untimely.dies(call):
+            self._die(process)
         if call == "devices.isolate" and self.dangers.people and self._strikes(RIVAL):
             self._rival()
         if call == "devices.isolate" and self.troubled:
@@ -497,9 +505,12 @@ class World:
         if process and (self._strikes(chance) or self.storage_trouble.strikes(call)):
             self.counters.injected[how, call] += 1
             self.clockwork.note(f"{process.name}: {how} {call}")
-            self.record.disturbed.append((self.clockwork.now(), process.name))
-            self.platform.kill(process)
-            raise Killed(process.name)
+            self._die(process)
+
+    def _die(self, process: Process) -> NoReturn:
+        self.record.disturbed.append((self.clockwork.now(), process.name))
+        self.platform.kill(process)
+        raise Killed(process.name)
 
     def _strikes(self, chance: float) -> bool:
         return self.troubled and chance > 0 and self.random.random() < chance
@@ -534,7 +545,7 @@ class World:
         self.counters.injected["mode switched", self.mode] += 1
         self.clockwork.note(f"RESPONSE_MODE is now {self.mode}")
         self.record.switched(self.mode)
-        self.platform.restart_all()
+        self.untimely.restart()
         for _ in range(3):  # who changes the mode looks at incidents then, too
             self.clockwork.after(self.random.uniform(5, 120), self.life.assign)
 
