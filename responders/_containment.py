@@ -16,7 +16,7 @@ from responders._entries import Entry
 from responders._guardrails import DAY, Counts, Go, rule_caps
 from responders._ledger import caps_key, slot_key
 from responders._live import API
-from responders._nudges import tell
+from responders._nudges import due_again, tell
 from responders._planning import stopped
 from responders._sessions import Sessions
 from responders._stock import Stock
@@ -200,7 +200,9 @@ def _heir(ports: Ports, incident: str) -> str:
 
 
 def reserve(ports: Ports, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Move candidates to *sending*, all in one write; where somebody interferes, one by one. Gives those to be sent."""
+    """Move candidates to *sending*, all in one write; where somebody interferes, one by one. Gives those to be sent.
+    A row of which somebody does each time is due again at once.
+    """
     try:
         return _reserve(ports, candidates)
     except Conflict:
@@ -210,11 +212,12 @@ def reserve(ports: Ports, candidates: Sequence[Candidate]) -> list[Candidate]:
         for _ in range(_TRIES):
             try:
                 sending += _reserve(ports, [candidate])
+                break
             except Conflict:
                 if ports.ledger.etag(candidate.entry.value.key) != candidate.entry.etag:
                     break
-                continue
-            break
+        else:
+            due_again(ports, candidate.entry)
     return sending
 
 

@@ -73,7 +73,9 @@ class Dispatch:
                 return
             seen.update(entry.value.key for entry in claimed)
             batch = self._fit(claimed, stop)
-            if batch and (self._ports.clock.now() >= stop or not self._send(batch)):
+            if batch and self._ports.clock.now() >= stop:
+                self._put_off(batch, self._ports.clock.now())  # claimed, they would lie for a minute
+            elif batch and not self._send(batch):
                 used_up.add(self._api(claimed[0]))
 
     def _claim(self, seen: set[str], used_up: set[str]) -> list[Entry[Action]]:
@@ -113,13 +115,13 @@ class Dispatch:
         return responder is not None and responder.lane == self._lane and action.state in _SENDABLE
 
     def _fit(self, claimed: Sequence[Entry[Action]], stop: datetime) -> list[Candidate]:
-        """The claimed rows that may be sent, as far as there is time; what may not is written down as it goes."""
+        """The claimed rows that may be sent; what may not is written down as it goes, as far as there is time."""
         fit: list[Candidate] = []
         states: dict[str, IncidentState | None] = {}
         lacking = lacks(self._ports)
-        for entry in claimed:
+        for place, entry in enumerate(claimed):
             if self._ports.clock.now() >= stop:
-                break
+                return [*fit, *map(Candidate, claimed[place:])]
             try:
                 candidate = self._candidate(entry, states, lacking)
             except Conflict:

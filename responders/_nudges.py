@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from responders._consent import WITHOUT_INCIDENT
@@ -10,12 +12,16 @@ from responders._interface import Lane
 from responders._ports import ARCHIVE, COLLECT, NOTIFY
 from responders._telemetry import action_event
 from shared.models.action import State
+from shared.storage.interface import Conflict
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from responders._entries import Entry
     from responders._ports import Ports
     from shared.models.action import Action
+
+_MOMENT = timedelta(seconds=1)
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +60,15 @@ def tell(ports: Ports, to: Action) -> None:
         ports.queues.send(NOTIFY, to.incident)
         if responder.lane is Lane.CONTAIN:
             ports.queues.send(COLLECT, to.id)
+
+
+def due_again(ports: Ports, entry: Entry[Action]) -> None:
+    """Have a row taken up again in a moment that its worker cannot move on: claimed, it would lie for a minute."""
+    action = entry.value
+    log.warning("action %s met other workers again and again; it is due again", action.id)
+    with suppress(Conflict):
+        ports.ledger.move(entry, action.model_copy(update={"due": ports.clock.now() + _MOMENT}))
+        ports.queues.send(str(ports.responders[action.responder].lane), action.id, delay=_MOMENT.total_seconds())
 
 
 def wake(ports: Ports, lane: Lane, api: str, again: datetime) -> None:
