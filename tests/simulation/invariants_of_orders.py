@@ -78,7 +78,10 @@ def nothing_is_sent_while_held(world: World) -> Iterator[str]:
     """From the answer that everything is held no device is touched but to give back, and but for calls that began
     before, until somebody orders to resume and is told that it goes on.
     """
-    holds, in_flight = _holds(world), IN_FLIGHT + timedelta(seconds=DEADLINE * world.dangers.late)
+    holds, in_flight = (
+        _holds(world),
+        IN_FLIGHT + timedelta(seconds=DEADLINE * (world.dangers.late or world.dangers.hasty)),
+    )
     for effect in world.record.effects:
         if effect.kind not in GIVING_BACK:
             looked = max(effect.looked or effect.at, effect.at - in_flight)
