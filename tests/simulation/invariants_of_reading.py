@@ -113,6 +113,11 @@ def lines_of(message: dict[str, Any]) -> list[tuple[str, str]]:
     return [(label, said) for label, _, said in parts]
 
 
+def is_cut(message: dict[str, Any]) -> bool:
+    """Whether there are more actions than it has room for: what a person has to do something about stands first."""
+    return any(label == "And" for label, _ in lines_of(message))
+
+
 def _outcomes(rows: list[Action]) -> dict[tuple[str, str], Counter[str]]:
     """How often each containment of each device ended how, in words; what is not settled waits for its device."""
     found: dict[tuple[str, str], Counter[str]] = {}
@@ -129,11 +134,10 @@ def a_repeat_says_so(world: World) -> Iterator[str]:
     """
     for state in world.record.incidents():
         plain = [each for each in _ends(world, state.id) if "possibly repeated" not in _head(each)]
-        few = sum(row.incident == state.id for row in world.record.actions()) <= ROOM  # of more, some have no room
         for before, after in pairwise(plain):
             same = before["message"]["blocks"] == after["message"]["blocks"]
             late = datetime.fromisoformat(after["time"]) - datetime.fromisoformat(before["time"]) > _ONE_ORDER
-            twice = same and late and few and not _approved_in_vain(world, state.id, before, after)
+            twice = same and late and not is_cut(before) and not _approved_in_vain(world, state.id, before, after)
             yield f"incident {state.id}: {after['message']['text']!r} twice" if twice else ""
         chapters = {notice.chapter for notice in world.record.notices(state.id) if notice.kind == "final"}
         ended = [each for each in plain if _head(each).startswith("Response ended")]  # all is "observed" in observe

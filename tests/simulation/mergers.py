@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _LOOKS = 5.0
+_HARMLESS = "informationalExpectedActivity"
 _CALM, _LEARNT = (60.0, 150.0), (150.0, 400.0)
 """How long the incident is harmless before the merge, and after it: until all of it is learnt."""
 
@@ -46,7 +47,7 @@ class Mergers:
             return
         source = self._random.choice(sources)
         target = self._random.choice([each for each in into if each != source])
-        self._classify(target, "informationalExpectedActivity")
+        self._classify(target, _HARMLESS)
         self._world.clockwork.after(self._random.uniform(*_CALM), partial(self._merge, source, target))
 
     def _open(self, incident: str) -> bool:
@@ -56,7 +57,12 @@ class Mergers:
 
     def _merge(self, source: str, target: str) -> None:
         if self._world.life.merge(source, target):
-            self._world.clockwork.after(self._random.uniform(*_LEARNT), partial(self._classify, target, "unknown"))
+            self._world.clockwork.after(self._random.uniform(*_LEARNT), partial(self._declassify, target))
+
+    def _declassify(self, incident: str) -> None:
+        """It is harmful again, unless an analyst has called it something else meanwhile."""
+        if self._world.tenant.incidents.raw(incident)["classification"] == _HARMLESS:
+            self._classify(incident, "unknown")
 
     def _classify(self, incident: str, said: str) -> None:
         self._world.tenant.incidents.change(incident, {"classification": said})

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
 from shared.config import Caps
 from tests.simulation.tenant_life import PROTECTED_TAG
+from tests.simulation.untimely import ROLLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +92,8 @@ class Operators:
         """The widest caps that were in force while an action waited for its call, from its row until it took effect, or
         that its sender had still.
         """
-        born = effect.row.created if effect.row else None
+        rolled = timedelta(seconds=ROLLS[1] * self._world.dangers.rolling)
+        born = effect.row.created - rolled if effect.row else None
         known = [
             each.caps
             for each, after in zip(self._caps, [*self._caps[1:], None], strict=True)

@@ -42,7 +42,7 @@ _GOES = 0.6
 """How often the device that is to be free is away from then on."""
 
 _AWAY = (1000.0, 1500.0)
-_ROLLS = (0.0, 90.0)
+ROLLS = (0.0, 90.0)
 """Seconds until an instance has a setting that was changed."""
 
 _LOOKS = 2.0
@@ -122,7 +122,7 @@ class Untimely:
             return
         for instance in list(world.platform.instances):
             world.counters.injected[ROLLING, "instance"] += 1
-            world.clockwork.after(self._random.uniform(*_ROLLS), partial(world.platform.kill, instance.process))
+            world.clockwork.after(self._random.uniform(*ROLLS), partial(world.platform.kill, instance.process))
 
     def _merged(self, incident: str) -> bool:
         """Whether Defender merges an incident into another one at this moment."""
