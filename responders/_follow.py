@@ -216,7 +216,11 @@ class Follow:
         if now - (action.accepted_at or now) < max(MARGIN, self._ports.settings.ACTION_VISIBILITY * 2):
             self._look_later(entry, looked(action, now))
         else:
-            self._write(entry, ended(action, TABLE[Service.DEFENDER, "action-gone"], now))
+            gone = ended(action, TABLE[Service.DEFENDER, "action-gone"], now)
+            again = (
+                gone.state is State.PLANNED
+            )  # it may be there all the same: a listing is looked at, whatever forbids it
+            self._write(entry, gone.model_copy(update={"doubtful": again}))
 
     def _joined(self, entry: Entry[Action]) -> None:
         """An action that waits for another incident's isolation of its device shares that one's end."""

@@ -413,7 +413,7 @@ class Record:
                     if each.responder == "collect_package" and each.state in _ON_DEVICE
                     if each.created < row.since - _WRITTEN
                 ),
-                wanted_by=self._wanted_by(action, takes),
+                wanted_by=self._wanted_by(action, takes, row.incident if row else ""),
                 looked=self.looked(),
                 ordered_free=bool(row and self._ordered_free(row)),
                 isolating=tuple(
@@ -422,8 +422,11 @@ class Record:
             )
         )
 
-    def _wanted_by(self, action: MachineAction, takes: str) -> tuple[str, ...]:
-        """The incidents for which ours took what an action gives back: of the taking that stands, and who joined it."""
+    def _wanted_by(self, action: MachineAction, takes: str, own: str) -> tuple[str, ...]:
+        """The incidents for which ours took what an action gives back: of the taking that stands, and who joined it.
+        One that was called a false positive wants nothing any more, though it was merged: where the action is its
+        `own`, or of that which it was merged into, that one counts.
+        """
         if action.kind == takes:
             return ()
         name = {"Isolate": "isolate", "RestrictCodeExecution": "restrict"}.get(takes, "")
@@ -434,7 +437,13 @@ class Record:
         since = max(back, default=None)
         held = [row for row in rows if row.state is State.SUCCEEDED and not row.foreign]
         wanted = [row.incident for row in held if since is None or (row.finished_at and row.finished_at > since)]
-        return tuple(dict.fromkeys(filter(None, map(self._heir, wanted))))
+        heirs = [(each, self._heir(each)) for each in wanted]
+        raw = self._world.tenant.incidents.raw
+        called = {each for each in wanted if each in self._world.life.incidents}
+        called = {each for each in called if raw(each)["classification"] == "falsePositive"}
+        return tuple(
+            dict.fromkeys(heir for each, heir in heirs if heir and (each not in called or own in {each, heir}))
+        )
 
     def _heir(self, incident: str) -> str:
         """An incident, or the one that it was merged into; empty where that was too lately for anybody to say whether
