@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from shared.models.plan import Assessment, Plan
     from shared.models.progress import IncidentState
 
+OBSERVES_WITHOUT = timedelta(minutes=30)
+"""After which an incident is observed without what nobody had a call for: of more devices than may be read in a minute,
+the details would be asked for again and again."""
+
 PATIENCE = timedelta(minutes=2)
 """How long a device's details are waited for before the plan is made without them."""
 
@@ -116,8 +120,9 @@ class Assess:
                 except NotFound:
                     unknown[device] = self._successor(device, assessment)
                 except Throttled:
-                    # In a storm, or where Defender is slow, they are read when it is the device's turn.
-                    if not settings.respond:
+                    # In a storm, or where Defender is slow, they are read when it is the device's turn. While observing
+                    # there is none: they are waited for, though not for ever.
+                    if not settings.respond and now - state.seen_at < OBSERVES_WITHOUT:
                         raise
                     later.update(set(draft.unread) - set(machines) - set(unknown))
                     break
