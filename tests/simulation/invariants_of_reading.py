@@ -236,10 +236,15 @@ def _released(world: World, name: str, record: OrderRecord, about: list[Action])
         yield "" if done or free else f"{name}: {record.answer}, and {row.device[:8]} was never free"
 
 
+def _hindered(world: World) -> bool:
+    """Whether alerts could not be read that did not come with their incident: soon it is judged without them."""
+    return any(call in {"incidents.get", "incidents.more_alerts"} for _, call in world.counters.injected)
+
+
 def reported_as_it_ended(world: World) -> Iterator[str]:
     """Where reports are made, there is one about every incident that was assessed: it has every alert of its last
-    version, or says into which incident these went, or, of what is harmless, that there are more; and each containment
-    with its outcome.
+    version, or says into which incident these went, or, of what is harmless and where they cannot be read, that there
+    are more; and each containment with its outcome.
     """
     for state in world.record.incidents() if world.dangers.reports else ():
         if not state.assessed:
@@ -249,8 +254,9 @@ def reported_as_it_ended(world: World) -> Iterator[str]:
             continue  # only housekeeping asks for it again
         text = world.pages.stored.get(f"incidents/{state.id}/report.md", (b"", ""))[0].decode()
         raw = world.tenant.incidents.raw(state.id)
+        unread = state.verdict == Verdict.HARMLESS or _hindered(world)
         told, alerts, into = text.count("**alert created**"), len(raw["alerts"]), raw.get("redirectIncidentId")
-        some = state.verdict == Verdict.HARMLESS and f"there are more than the {told} on this page" in text
+        some = unread and f"there are more than the {told} on this page" in text
         right = f"merged into incident {into}" in text if into else bool(text) and (told == alerts or some)
         yield (
             "" if right else f"incident {state.id}: its report tells {told} of {alerts} alerts, in {len(text)} letters"

@@ -611,10 +611,10 @@ class Record:
         if mode == "respond":
             for state in self.incidents():
                 if state.mode == "observe" and state.assessed == state.seen:
-                    raw = self._world.tenant.incidents.raw(state.id)
-                    if self._judged(state, self._shown(raw)):
+                    shown = self._shown(self._world.tenant.incidents.raw(state.id))
+                    if self._judged(state, shown):
                         for device in state.affected:
-                            self._observe(state.id, device, (str(raw["severity"]), self._alerts(raw)))
+                            self._observe(state.id, device, (str(shown["severity"]), self._alerts(shown)))
 
     def _observe(self, incident: str, device: str, held: tuple[str, str]) -> None:
         known = self.observed.get((incident, device))
