@@ -136,7 +136,7 @@ _MIXED = 0.12
 _SHARE = 0.4
 _APART = 0x9C67
 _UNTIMELY, _LANDING = 0x2E31D, 0x3CDDD9
-"""None of the regressions that are played as they are drawn has any of what is drawn with these."""
+"""None of the regressions that were found before there was this has any of it."""
 
 NOT_YET: dict[str, object] = {
     **dict.fromkeys(

@@ -63,6 +63,8 @@ REGRESSIONS_OF_NOW = {
     1825: "an end that waited told what began and was over meanwhile; a start of that, and the same end, came after it",
     167: "the tag and the comment that were to be written when the mode became observe were written all the same",
     4593: "a hold came between two attempts to stop a file, and meanwhile another device had its place",
+    9454: "a restriction that a 404 denied had succeeded, was refused in the ledger, and counted for no cap",
+    8540: "while observing, an incident of more devices than may be read in a minute was never assessed",
 }
 """Seeds that found a bug by what came since, and are played as they are."""
 
