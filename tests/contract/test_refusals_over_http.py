@@ -45,6 +45,7 @@ ELSEWHERE = {
     **{(service, "passing-trouble"): "tests/unit/test_refusals.py: our own words" for service in Service},
     **{(service, "defect"): "tests/unit/test_refusals.py: our own words" for service in Service},
     (DEFENDER, "action-stuck"): "tests/unit/test_settling.py: our own clock",
+    (DOWNLOADS, "staging-altered"): "tests/unit/test_transfer.py: what lies in our own staging",
     (DOWNLOADS, "out-of-time"): "tests/integration/test_refusals_told.py: the archive's own time",
     **{key: "tests/contract/test_refusals_of_storage.py" for key in TABLE if key[0] is STORAGE},
 }
