@@ -71,7 +71,7 @@ MUTATIONS = (
         "    wait = visibility * 2 ** min(doubts - 1, 6)\n",
         "    wait = visibility / 20\n",
         "do not wait until Defender must show an action",
-        seed=248,
+        seed=64,
     ),
     Mutation(
         "responders/_containment.py",
@@ -98,6 +98,7 @@ MUTATIONS = (
         "            if state and (state.assessed == version or older(updated, state)):\n",
         "            if state and (state.seen == version or older(updated, state)):\n",
         "take an incident with a snapshot for assessed",
+        seed=71,
     ),
     Mutation(
         "responders/_follow.py",
