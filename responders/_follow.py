@@ -217,10 +217,8 @@ class Follow:
             self._look_later(entry, looked(action, now))
         else:
             gone = ended(action, TABLE[Service.DEFENDER, "action-gone"], now)
-            again = (
-                gone.state is State.PLANNED
-            )  # it may be there all the same: a listing is looked at, whatever forbids it
-            self._write(entry, gone.model_copy(update={"doubtful": again}))
+            # It may be there all the same: before anything else becomes of it, a listing is looked at.
+            self._write(entry, gone.model_copy(update={"doubtful": gone.state is State.PLANNED}))
 
     def _joined(self, entry: Entry[Action]) -> None:
         """An action that waits for another incident's isolation of its device shares that one's end."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from local.tenant.wire import ApiError
 from responders._given_back import GIVEN_BACK_BY
 from shared.models.action import State
+from tests.simulation.tenant_life import goes_away
 
 if TYPE_CHECKING:
     from shared.models.action import Action
@@ -80,9 +81,8 @@ class Crossings:
         except ApiError:
             return
         self._left -= 1
-        clockwork, presence = self._world.clockwork, self._world.tenant.fleet.one(device).presence
-        presence.set(clockwork.now(), online=False)
-        clockwork.after(self._random.uniform(*_AWAY), lambda: presence.set(clockwork.now(), online=True))
+        clockwork = self._world.clockwork
+        goes_away(clockwork, self._world.tenant, device, self._random.uniform(*_AWAY))
         self._world.counters.injected["a person isolates", "tenant"] += 1
         clockwork.note(f"a person: isolate {device[:8]}, which is away, before we look")
         clockwork.after(_LOOKS, partial(self._releases, theirs, device))

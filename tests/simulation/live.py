@@ -17,6 +17,7 @@ from local.tenant.samples import fleet_id
 from responders._live import LINUX
 from tests.fakes.clients import FakeDevices
 from tests.simulation.live_devices import FIX, PART, TOOL, LiveDevices
+from tests.simulation.tenant_life import goes_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,9 +180,7 @@ class Live:
             self._clockwork.after(2.0, self._leaves)
             return
         device = waits.machine_id if waits else self._device()
-        presence = self._tenant.fleet.one(device).presence
-        presence.set(self._clockwork.now(), online=False)
-        self._clockwork.after(seconds, lambda: presence.set(self._clockwork.now(), online=True))
+        goes_away(self._clockwork, self._tenant, device, seconds)
         self._happens("a device is away", f"device {device[:8]} is away for {seconds:.0f} s")
 
     def _cancels(self) -> None:

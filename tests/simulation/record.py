@@ -438,9 +438,8 @@ class Record:
         held = [row for row in rows if row.state is State.SUCCEEDED and not row.foreign]
         wanted = [row.incident for row in held if since is None or (row.finished_at and row.finished_at > since)]
         heirs = [(each, self._heir(each)) for each in wanted]
-        raw = self._world.tenant.incidents.raw
-        called = {each for each in wanted if each in self._world.life.incidents}
-        called = {each for each in called if raw(each)["classification"] == "falsePositive"}
+        known, raw = self._world.life.incidents, self._world.tenant.incidents.raw
+        called = {each for each in wanted if each in known and raw(each)["classification"] == "falsePositive"}
         return tuple(
             dict.fromkeys(heir for each, heir in heirs if heir and (each not in called or own in {each, heir}))
         )

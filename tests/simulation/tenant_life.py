@@ -68,6 +68,13 @@ def package_of(device: str) -> Path:
     return path
 
 
+def goes_away(clockwork: Clockwork, tenant: Tenant, device: str, seconds: float) -> None:
+    """Have a device be away for so long."""
+    presence = tenant.fleet.one(device).presence
+    presence.set(clockwork.now(), online=False)
+    clockwork.after(seconds, lambda: presence.set(clockwork.now(), online=True))
+
+
 _UNSAID = frozenset({"", "unknown", "unknownfuturevalue"})
 
 
@@ -232,12 +239,8 @@ class TenantLife:
 
     def _away(self) -> None:
         device = self._device()
-        machine = self._tenant.fleet.one(device)
-        machine.presence.set(self._clockwork.now(), online=False)
         self._happens("a device is away", f"device {device[:8]} is away")
-        self._clockwork.after(
-            self._random.uniform(30, 1200), lambda: machine.presence.set(self._clockwork.now(), online=True)
-        )
+        goes_away(self._clockwork, self._tenant, device, self._random.uniform(30, 1200))
 
     def tag(self, place: int, tag: str) -> None:
         """Somebody gives a device a tag."""

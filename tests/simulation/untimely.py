@@ -16,6 +16,7 @@ from local.tenant.settings import Durations
 from shared.models.action import State
 from tests.fakes.clients import BROKEN, HIDDEN, LOST, Mishap
 from tests.simulation.record import CREATING
+from tests.simulation.tenant_life import goes_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,18 +143,12 @@ class Untimely:
         if devices and self._random.random() < _RELEASES:
             self._left -= 1
             device = self._random.choice(devices)
-            if self._random.random() < _GOES:
-                self._goes(device)
+            if self._random.random() < _GOES:  # before it heard of what is on its way to it
+                world.clockwork.note(f"device {device[:8]} is away, and its release is ordered")
+                goes_away(world.clockwork, world.tenant, device, self._random.uniform(*_AWAY))
             world.people.send("release", device=device)
             world.counters.injected[HASTY, "order"] += 1
         world.clockwork.after(_LOOKS, self._look)
-
-    def _goes(self, device: str) -> None:
-        """A device goes away before it heard of what is on its way to it."""
-        clockwork, presence = self._world.clockwork, self._world.tenant.fleet.one(device).presence
-        presence.set(clockwork.now(), online=False)
-        clockwork.note(f"device {device[:8]} is away, and its release is ordered")
-        clockwork.after(self._random.uniform(*_AWAY), lambda: presence.set(clockwork.now(), online=True))
 
 
 def lasting(settings: TenantSettings) -> TenantSettings:

@@ -322,7 +322,7 @@ class World:
 
     def elapsed(self) -> float:
         """Virtual seconds from the end of the trouble until now."""
-        return (self.clockwork.now() - START).total_seconds() - self.span
+        return (self.clockwork.now() - self.calm_at).total_seconds()
 
     def _archives(self) -> tuple[FakeEvidence, FakeEvidence]:
         """The archive, and what lies before it."""

@@ -54,13 +54,14 @@ class Office:
         custodian = FakeCustodian(self.run.evidence, self.run.clock.now)
         return Archive(self.run.evidence, custodian, self.run.clock, self.inside)
 
+    def session(self) -> Session:
+        return Session(reach=self.archive, environment={}, whoami=lambda _values: "ann@contoso.com")
+
     def call(self, *said: str) -> Result:
-        session = Session(reach=self.archive, environment={}, whoami=lambda _values: "ann@contoso.com")
-        return CliRunner().invoke(bulkhead, list(said), obj=session)
+        return CliRunner().invoke(bulkhead, list(said), obj=self.session())
 
     def watched(self, *said: str, terminal: bool) -> tuple[str, str]:
         """What a command finds, and what it shows meanwhile on its standard error, a terminal or a pipe."""
-        session = Session(reach=self.archive, environment={}, whoami=lambda _values: "ann@contoso.com")
         ours, theirs = pty.openpty() if terminal else os.pipe()
         found, shown = io.StringIO(), bytearray()
 
@@ -75,7 +76,7 @@ class Office:
             err = around.enter_context(os.fdopen(theirs, "w"))
             around.enter_context(contextlib.redirect_stdout(found))
             around.enter_context(contextlib.redirect_stderr(err))
-            bulkhead.main(list(said), obj=session, standalone_mode=False)
+            bulkhead.main(list(said), obj=self.session(), standalone_mode=False)
         looking.join()
         os.close(ours)
         return found.getvalue(), shown.decode()

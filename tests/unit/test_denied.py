@@ -12,13 +12,12 @@ from tests.unit.order_stand import HOST, Stand
 @pytest.mark.parametrize("running", [640.0, 900.0])
 def test_what_is_forbidden_by_then_is_looked_for_all_the_same(running: float) -> None:
     """Else the device is isolated, and by the ledger it is not: nothing counts it, and nothing gives it back."""
-    denied = True
+    denied = False
 
     def answer(call: str) -> Mishap | None:
         return {"devices.actions": BROKEN, "devices.action": HIDDEN}.get(call) if denied else None
 
     stand = Stand(tenant={"durations": {"Isolate": {"pending": 10, "running": running}}}, mishaps=Mishaps(answer))
-    denied = False
     stand.harm(HOST)
     assert stand.action().state is State.ACCEPTED
     denied = True
